@@ -1,0 +1,407 @@
+//! The shapes of credentials.
+//!
+//! A new kind is one line in [`SHAPES`] and one case in the tests. In each pattern the first group
+//! that takes part is the value.
+
+use std::sync::LazyLock;
+
+use regex::bytes::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+
+use super::plausible;
+
+/// How a value that has the right shape is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judge {
+    /// The shape is proof; only placeholders are let go.
+    Shape,
+    /// The shape fits other things too: the value must look random.
+    Random,
+    /// As before, and only where the file or line talks of it.
+    RandomNear(&'static str),
+    /// A block of a private key, from its first to its last line.
+    KeyBlock,
+    /// A password in a URL.
+    UrlPassword,
+    /// Text assigned to a telling name.
+    Assignment,
+}
+
+/// Name, judgement, pattern; the most certain first.
+const SHAPES: &[(&str, Judge, &str)] = &[
+    (
+        "private-key",
+        Judge::KeyBlock,
+        r"(-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)",
+    ),
+    (
+        "aws-access-key",
+        Judge::Shape,
+        r"\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})\b",
+    ),
+    (
+        "aws-secret-key",
+        Judge::Random,
+        r#"(?i)aws[\w.-]{0,20}(?:secret|key)[\w.-]{0,20}["']?\]?\s{0,4}[:=]\s{0,4}["']?([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)"#,
+    ),
+    (
+        "github-token",
+        Judge::Shape,
+        r"\b(gh[pousr]_[A-Za-z0-9]{36,255})\b",
+    ),
+    (
+        "github-token",
+        Judge::Shape,
+        r"\b(github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})\b",
+    ),
+    (
+        "gitlab-token",
+        Judge::Shape,
+        r"\b(gl(?:pat|rt|dt|ptt)-[A-Za-z0-9_-]{20,64})\b",
+    ),
+    (
+        "slack-token",
+        Judge::Shape,
+        r"\b(xox[abeoprs]-[A-Za-z0-9]{4,}-?[A-Za-z0-9-]{10,250})\b",
+    ),
+    (
+        "slack-webhook",
+        Judge::Shape,
+        r"hooks\.slack\.com/(?:services|workflows)/([A-Z0-9]{8,14}/[A-Z0-9]{8,14}/[A-Za-z0-9]{20,30})",
+    ),
+    (
+        "discord-webhook",
+        Judge::Shape,
+        r"discord(?:app)?\.com/api/webhooks/(\d{17,20}/[A-Za-z0-9_-]{60,80})",
+    ),
+    (
+        "discord-token",
+        Judge::Random,
+        r"\b([MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27,38})\b",
+    ),
+    (
+        "stripe-key",
+        Judge::Shape,
+        r"\b((?:sk|rk)_live_[A-Za-z0-9]{16,247})\b",
+    ),
+    (
+        "stripe-webhook-secret",
+        Judge::Shape,
+        r"\b(whsec_[A-Za-z0-9+/=]{32,64})",
+    ),
+    (
+        "google-api-key",
+        Judge::Shape,
+        r"\b(AIza[0-9A-Za-z_-]{35})(?:[^0-9A-Za-z_-]|$)",
+    ),
+    (
+        "google-oauth-secret",
+        Judge::Shape,
+        r"\b(GOCSPX-[A-Za-z0-9_-]{28})(?:[^0-9A-Za-z_-]|$)",
+    ),
+    (
+        "anthropic-key",
+        Judge::Shape,
+        r"\b(sk-ant-[a-z]{3,6}\d\d-[A-Za-z0-9_-]{80,120})",
+    ),
+    (
+        "openai-key",
+        Judge::Random,
+        r"\b(sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,200})",
+    ),
+    ("openai-key", Judge::Random, r"\b(sk-[A-Za-z0-9]{48})\b"),
+    (
+        "openrouter-key",
+        Judge::Random,
+        r"\b(sk-or-v1-[0-9a-f]{64})\b",
+    ),
+    (
+        "huggingface-token",
+        Judge::Random,
+        r"\b(hf_[A-Za-z0-9]{34,40})\b",
+    ),
+    ("npm-token", Judge::Random, r"\b(npm_[A-Za-z0-9]{36})\b"),
+    (
+        "pypi-token",
+        Judge::Shape,
+        r"\b(pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,300})",
+    ),
+    (
+        "docker-token",
+        Judge::Shape,
+        r"\b(dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,64})",
+    ),
+    (
+        "digitalocean-token",
+        Judge::Shape,
+        r"\b(do[opr]_v1_[0-9a-f]{64})\b",
+    ),
+    (
+        "sendgrid-key",
+        Judge::Shape,
+        r"\b(SG\.[A-Za-z0-9_-]{20,24}\.[A-Za-z0-9_-]{40,46})(?:[^0-9A-Za-z_-]|$)",
+    ),
+    (
+        "telegram-bot-token",
+        Judge::Random,
+        r"\b(\d{8,10}:AA[A-Za-z0-9_-]{33})(?:[^0-9A-Za-z_-]|$)",
+    ),
+    (
+        "json-web-token",
+        Judge::Random,
+        r"\b(eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{20,1000})",
+    ),
+    (
+        "alpaca-secret",
+        Judge::Random,
+        r#"\b[PA]K[A-Z0-9]{18,24}["']?\s{0,4},\s{0,20}(?:[\w.]{1,40}\s{0,4}=\s{0,4})?["']([A-Za-z0-9/+]{40,44})["']"#,
+    ),
+    (
+        "alpaca-secret",
+        Judge::Random,
+        r#"(?i)(?:alpaca|apca)[\w.-]{0,30}secret[\w.-]{0,20}["']?\]?\s{0,4}[:=,]\s{0,4}["']?([A-Za-z0-9/+]{40,44})(?:[^A-Za-z0-9/+=]|$)"#,
+    ),
+    (
+        "alpaca-key",
+        Judge::Random,
+        r"\b(PK[A-Z0-9]{18}(?:[A-Z0-9]{6})?)\b",
+    ),
+    (
+        "alpaca-key",
+        Judge::RandomNear(r"(?i)alpaca|apca"),
+        r"\b(AK[A-Z0-9]{18}(?:[A-Z0-9]{6})?)\b",
+    ),
+    (
+        "oanda-token",
+        Judge::Random,
+        r"\b([0-9a-f]{32}-[0-9a-f]{32})\b",
+    ),
+    ("iex-key", Judge::Random, r"\b(sk_[0-9a-f]{32})\b"),
+    (
+        "url-key",
+        Judge::Random,
+        r"(?i)[?&](?:api_?key|api-key|apitoken|access_?key|access_?token|token|secret)=([A-Za-z0-9_.~-]{12,200})",
+    ),
+    (
+        "url-password",
+        Judge::UrlPassword,
+        r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@"'<>]{1,60}:([^\s/@"'<>]{6,100})@[A-Za-z0-9.-]"#,
+    ),
+    (
+        "assigned-secret",
+        Judge::Assignment,
+        r#"(?i)([\w.-]{0,40}(?:api_?-?key|secret|token|passwd|password|passphrase|auth_?-?key|access_?-?key|private_?-?key|credential)[\w.-]{0,30})["']?\]?\s{0,8}(?::=|=>|=|:)\s{0,8}(?:[rbu]?["'`]([^\s"'`]{8,200})["'`]|([^\s"'`,;(){}\[\]<>]{8,200}))"#,
+    ),
+];
+
+/// One kind of credential.
+pub(super) struct Rule {
+    pub(super) name: &'static str,
+    judge: Judge,
+    pattern: Regex,
+    near: Option<Regex>,
+}
+
+/// All kinds.
+pub(super) struct Rules {
+    rules: Vec<Rule>,
+    set: RegexSet,
+}
+
+/// What is known about a file beyond its bytes.
+pub(super) struct Place {
+    /// Values stand without quotes here: `.env`, YAML, ini.
+    is_config: bool,
+    /// Random-looking text is expected here: lock files, minified code, binary data.
+    is_noisy: bool,
+    /// Dummies are expected here.
+    is_test: bool,
+}
+
+const CONFIG_EXTENSIONS: &[&str] = &[
+    "env",
+    "ini",
+    "cfg",
+    "conf",
+    "config",
+    "toml",
+    "yml",
+    "yaml",
+    "properties",
+    "sh",
+    "bash",
+    "zsh",
+    "envrc",
+    "netrc",
+    "pypirc",
+    "npmrc",
+    "service",
+    "dockerfile",
+    "tfvars",
+    "ps1",
+    "txt",
+    "md",
+    "log",
+];
+const NOISY_EXTENSIONS: &[&str] = &[
+    "lock", "svg", "map", "pem", "crt", "csv", "parquet", "arrow", "sum", "min.js", "min.css",
+];
+const NOISY_NAMES: &[&str] = &["package-lock.json", "pnpm-lock.yaml", "npm-shrinkwrap.json"];
+
+impl Place {
+    pub(super) fn of(path: &str, bytes: &[u8]) -> Self {
+        let path = path.to_ascii_lowercase();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let has_extension = |list: &[&str]| {
+            list.iter().any(|extension| {
+                name.strip_suffix(extension)
+                    .is_some_and(|stem| stem.ends_with('.'))
+            })
+        };
+        let is_config = has_extension(CONFIG_EXTENSIONS)
+            || name.starts_with(".env")
+            || name.contains("dockerfile")
+            || name == "credentials"
+            || name == "makefile";
+        let is_binary = bytes.get(..8000).unwrap_or(bytes).contains(&0);
+        let is_test = path.split('/').any(|part| {
+            let stem = part.split('.').next().unwrap_or_default();
+            matches!(
+                stem,
+                "test" | "tests" | "testdata" | "fixtures" | "cassettes" | "conftest"
+            ) || stem.starts_with("test_")
+                || stem.ends_with("_test")
+        });
+        let is_noisy = is_binary || has_extension(NOISY_EXTENSIONS) || NOISY_NAMES.contains(&name);
+        Self {
+            is_config,
+            is_noisy,
+            is_test,
+        }
+    }
+}
+
+/// Returns all rules, compiled once.
+pub(super) fn rules() -> &'static Rules {
+    static RULES: LazyLock<Rules> = LazyLock::new(Rules::compile);
+    &RULES
+}
+
+impl Rules {
+    /// Compiles every pattern; a test proves that none is left out.
+    fn compile() -> Self {
+        let build = |pattern: &str| RegexBuilder::new(pattern).unicode(false).build().ok();
+        let compile = |(name, judge, pattern): &(&'static str, Judge, &str)| {
+            let near = match judge {
+                Judge::RandomNear(near) => Some(build(near)?),
+                _ => None,
+            };
+            Some(Rule {
+                name,
+                judge: *judge,
+                pattern: build(pattern)?,
+                near,
+            })
+        };
+        let rules: Vec<Rule> = SHAPES.iter().filter_map(compile).collect();
+        let set = RegexSetBuilder::new(rules.iter().map(|rule| rule.pattern.as_str()))
+            .unicode(false)
+            .size_limit(64 * 1024 * 1024)
+            .build()
+            .unwrap_or_else(|_| RegexSet::empty());
+        Self { rules, set }
+    }
+
+    /// Returns the rules whose pattern occurs at all: one pass for all of them.
+    pub(super) fn matching(&self, bytes: &[u8]) -> impl Iterator<Item = &Rule> {
+        self.set
+            .matches(bytes)
+            .into_iter()
+            .filter_map(|at| self.rules.get(at))
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        let mut last = "";
+        let names = self.rules.iter().map(|rule| rule.name);
+        names.filter(move |name| std::mem::replace(&mut last, name) != *name)
+    }
+}
+
+impl Rule {
+    /// Returns where the values of this kind lie.
+    pub(super) fn spans(&self, place: &Place, bytes: &[u8]) -> Vec<(usize, usize)> {
+        if self.near.as_ref().is_some_and(|near| !near.is_match(bytes)) {
+            return Vec::new();
+        }
+        let found = self.pattern.captures_iter(bytes);
+        found
+            .filter_map(|captures| self.judge(place, bytes, &captures))
+            .collect()
+    }
+
+    fn judge(
+        &self,
+        place: &Place,
+        bytes: &[u8],
+        captures: &Captures<'_>,
+    ) -> Option<(usize, usize)> {
+        let first = captures.get(1)?;
+        let value = first.as_bytes();
+        let span = (first.start(), first.end());
+        match self.judge {
+            Judge::Shape => (!plausible::is_placeholder(value)).then_some(span),
+            Judge::Random | Judge::RandomNear(_) => {
+                (!place.is_noisy && plausible::is_random(value)).then_some(span)
+            }
+            Judge::KeyBlock => key_block(bytes, span),
+            Judge::UrlPassword => plausible::is_password(value).then_some(span),
+            Judge::Assignment => {
+                let quoted = captures.get(2);
+                let bare = captures.get(3).filter(|_| place.is_config);
+                let value = quoted.or(bare).filter(|_| !place.is_noisy)?;
+                let bound = if place.is_test {
+                    plausible::Bound::High
+                } else {
+                    plausible::Bound::Usual
+                };
+                plausible::is_assigned_secret(first.as_bytes(), value.as_bytes(), bound)
+                    .then_some((value.start(), value.end()))
+            }
+        }
+    }
+}
+
+/// Longest private key block, 16384-bit RSA with room to spare.
+const MAX_KEY_BLOCK: usize = 20_000;
+
+/// Finds the end of a block; a mere mention of the first line is no key.
+fn key_block(bytes: &[u8], (start, header_end): (usize, usize)) -> Option<(usize, usize)> {
+    let rest = bytes.get(header_end..)?;
+    let rest = rest.get(..MAX_KEY_BLOCK).unwrap_or(rest);
+    let marker = b"-----END ";
+    let end = rest
+        .windows(marker.len())
+        .position(|window| window == marker)?;
+    let body = rest.get(..end)?;
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let longest = body
+        .split(|byte| !is_base64(byte))
+        .max_by_key(|run| run.len())?;
+    let has_body = longest.len() >= 40 && !plausible::is_placeholder(longest);
+    let tail = rest.get(end + marker.len()..)?;
+    let close = tail
+        .windows(5)
+        .position(|window| window == b"-----")
+        .map_or(0, |at| at + 5);
+    has_body.then_some((start, header_end + end + marker.len() + close))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_compiles() {
+        assert_eq!(rules().rules.len(), SHAPES.len());
+        assert_eq!(rules().set.len(), SHAPES.len());
+    }
+}
