@@ -1,0 +1,3 @@
+"""TideBot: daily moving-average bot for US stocks."""
+
+__version__ = "0.4.0"
