@@ -1,0 +1,201 @@
+//! The command line: what may be typed, grouped by purpose, and who answers it.
+//!
+//! One file per command under `cli/`. A command returns an exit or a failure ([`crate::report`]); nothing else
+//! decides the exit code.
+
+pub(crate) mod backup;
+pub(crate) mod catalog;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod erase;
+pub(crate) mod explain;
+pub(crate) mod init;
+pub(crate) mod log;
+pub(crate) mod pause;
+pub(crate) mod proposals;
+pub(crate) mod prune;
+pub(crate) mod restore;
+pub(crate) mod status;
+pub(crate) mod trust;
+pub(crate) mod undo;
+pub(crate) mod up;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::place::Place;
+use crate::report::Outcome;
+
+const GROUPS: &str = "\
+Look:
+  log          What happened, newest last; `--follow` goes on
+  explain      Why something happened and what came of it
+  status       What is watched, which rules act, what waits for you
+  doctor       Whether this machine has what Tradewind needs
+
+Market:
+  catalog      What is known of the market-data providers: limits, endpoints, quirks
+
+Deliver:
+  undo         Take back an action, byte for byte
+  redo         Put back what `undo` took away
+  restore      Bring a file back from an earlier time
+
+Run:
+  init         Write a first tradewind.toml for this repository
+  up           Watch this repository; run the daemon or join it
+  pause        Stop every acting rule at once
+  resume       Let acting rules act again
+  proposals    What rules ask for: list, approve, reject
+  trust        See what tradewind.toml would execute, and allow it
+  config       Check tradewind.toml, or print its schema
+  demo         See it all on an example bot, without keys or network
+  backup       Copy the store, or load a copy
+  prune        Remove old events, undo material and logs
+  erase        Remove a leaked secret from the journal
+  completions  Print shell completions";
+
+const EXAMPLES: &str = "\
+Exit codes: 0 done, 1 found something, 2 usage, 3 configuration, 4 daemon not reachable, 5 outside world failed, 70 bug.
+
+New here?  tradewind demo
+Your bot:  cd my-bot && tradewind init && tradewind up";
+
+/// Puts a trading repository on autopilot: every event journaled, every action explained and undoable.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tradewind",
+    version,
+    after_help = EXAMPLES,
+    help_template = "{about}\n\n{usage-heading} {usage}\n\n{subcommands-placeholder}\n\nOptions:\n{options}{after-help}",
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    /// Run as if started in this folder.
+    #[arg(short = 'C', long = "directory", global = true, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The form of a listing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one object with `schema_version`.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// What happened, newest last; `--follow` goes on
+    Log(log::Args),
+    /// Why something happened and what came of it
+    Explain(explain::Args),
+    /// What is watched, which rules act, what waits for you
+    Status(status::Args),
+    /// Whether this machine has what Tradewind needs
+    Doctor(doctor::Args),
+    /// What is known of the market-data providers: limits, endpoints, quirks
+    Catalog(catalog::Args),
+    /// Take back an action, byte for byte
+    Undo(undo::Args),
+    /// Put back what `undo` took away
+    Redo(undo::Args),
+    /// Bring a file back from an earlier time
+    Restore(restore::Args),
+    /// Write a first tradewind.toml for this repository
+    Init(init::Args),
+    /// Watch this repository; run the daemon or join it
+    Up(up::Args),
+    /// Stop every acting rule at once
+    Pause(pause::Args),
+    /// Let acting rules act again
+    Resume,
+    /// What rules ask for: list, approve, reject
+    Proposals(proposals::Args),
+    /// See what tradewind.toml would execute, and allow it
+    Trust(trust::Args),
+    /// Check tradewind.toml, or print its schema
+    Config(config::Args),
+    /// See it all on an example bot, without keys or network
+    Demo(demo::Args),
+    /// Copy the store, or load a copy
+    Backup(backup::Args),
+    /// Remove old events, undo material and logs
+    Prune(prune::Args),
+    /// Remove a leaked secret from the journal
+    Erase(erase::Args),
+    /// Print shell completions
+    Completions(completions::Args),
+}
+
+/// Builds the command with its grouped help.
+pub(crate) fn command() -> clap::Command {
+    use clap::CommandFactory;
+    let command = Cli::command();
+    let template = format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{GROUPS}\n\nOptions:\n{{options}}{{after-help}}"
+    );
+    command.help_template(template)
+}
+
+/// Reads the command line and runs what it says.
+pub(crate) async fn run() -> Outcome {
+    use clap::FromArgMatches;
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let place = Place::find(cli.directory)?;
+    match cli.command {
+        Command::Log(args) => log::run(&place, args).await,
+        Command::Explain(args) => explain::run(&place, &args),
+        Command::Status(args) => status::run(&place, &args).await,
+        Command::Doctor(args) => doctor::run(&place, &args).await,
+        Command::Catalog(args) => catalog::run(args),
+        Command::Undo(args) => undo::undo(&place, args).await,
+        Command::Redo(args) => undo::redo(&place, args).await,
+        Command::Restore(args) => restore::run(&place, args).await,
+        Command::Init(args) => init::run(&place, &args).await,
+        Command::Up(args) => Box::pin(up::run(&place, args)).await,
+        Command::Pause(args) => pause::pause(&place, args).await,
+        Command::Resume => pause::resume(&place).await,
+        Command::Proposals(args) => proposals::run(&place, args).await,
+        Command::Trust(args) => trust::run(&place, args).await,
+        Command::Config(args) => config::run(&place, &args),
+        Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Backup(args) => backup::run(&place, args).await,
+        Command::Prune(args) => prune::run(&place, args).await,
+        Command::Erase(args) => erase::run(&place, args).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_stands_in_exactly_one_group_with_its_own_words() {
+        for sub in command().get_subcommands() {
+            let about = sub.get_about().unwrap().to_string();
+            let lines = GROUPS
+                .lines()
+                .filter(|l| l.trim_start().starts_with(&format!("{} ", sub.get_name())));
+            let lines: Vec<_> = lines.collect();
+            assert_eq!(lines.len(), 1, "{}", sub.get_name());
+            assert!(lines[0].ends_with(&about), "{}: {about}", sub.get_name());
+        }
+    }
+}

@@ -1,0 +1,453 @@
+//! One sentence for each event: what `log`, `explain`, the first page and `status` show.
+//!
+//! The match is over the closed list, so a new kind does not compile until somebody has said how it
+//! reads. Values come from bodies and may be hostile: the callers clean what they print.
+
+use serde::de::DeserializeOwned;
+use tradewind_core::payload as body;
+use tradewind_core::{Event, EventKind};
+
+use crate::terminal::Tone;
+
+/// Says in one sentence, without a full stop, what `event` is.
+pub(crate) fn describe(event: &Event) -> String {
+    if event.data.is_none() {
+        return "(erased)".to_owned();
+    }
+    try_describe(event).unwrap_or_else(|| {
+        // An older or newer shape than ours: the raw body still says something.
+        event
+            .data
+            .as_ref()
+            .map(|d| d.get().to_owned())
+            .unwrap_or_default()
+    })
+}
+
+/// Returns how loud the event is.
+pub(crate) fn tone(kind: EventKind) -> Tone {
+    use EventKind as K;
+    match kind {
+        K::EngineActionSucceeded
+        | K::EngineActionUndone
+        | K::EngineActionRedone
+        | K::RepoFilesRestored
+        | K::EngineFileRestored => Tone::Good,
+        K::EngineActionFailed
+        | K::EngineRuleFailed
+        | K::EngineConfigRejected
+        | K::RepoFilesDeleted
+        | K::RepoRepositoryLost
+        | K::DaemonTaskRestarted => Tone::Bad,
+        K::EngineProposalOpened
+        | K::EngineActionAbandoned
+        | K::EngineRuleHeld
+        | K::RepoBranchRewritten
+        | K::RepoWatchDegraded
+        | K::DaemonClockStepped
+        | K::EngineActingPaused => Tone::Warn,
+        K::EngineRuleShadowed | K::JournalStoreOpened | K::RepoWorktreeChanged => Tone::Dim,
+        K::JournalStoreMigrated
+        | K::JournalRangePruned
+        | K::JournalPayloadErased
+        | K::JournalBackupCreated
+        | K::JournalBackupLoaded
+        | K::DaemonProcessStarted
+        | K::DaemonProcessStopped
+        | K::RepoRepositoryRegistered
+        | K::RepoRepositoryMoved
+        | K::RepoRepositoryRemoved
+        | K::RepoCommitCreated
+        | K::RepoChangeMerged
+        | K::RepoBranchCreated
+        | K::RepoBranchUpdated
+        | K::RepoBranchDeleted
+        | K::RepoTagCreated
+        | K::RepoTagMoved
+        | K::RepoTagDeleted
+        | K::RepoHeadSwitched
+        | K::EngineConfigLoaded
+        | K::EngineConfigTrusted
+        | K::EngineProposalApproved
+        | K::EngineProposalRejected
+        | K::EngineProposalExpired
+        | K::EngineActionRequested
+        | K::EngineActingResumed
+        | K::ExternalEventReceived => Tone::Plain,
+    }
+}
+
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm per kind of the closed list, in the list's order"
+)]
+fn try_describe(event: &Event) -> Option<String> {
+    use EventKind as K;
+    Some(match event.kind {
+        K::JournalStoreOpened => {
+            let b: body::StoreOpened = read(event)?;
+            format!(
+                "store opened by version {} (SQLite {})",
+                b.version, b.sqlite
+            )
+        }
+        K::JournalStoreMigrated => {
+            let b: body::StoreMigrated = read(event)?;
+            format!(
+                "store layout {} became {}; copy kept as {}",
+                b.from, b.to, b.backup
+            )
+        }
+        K::JournalRangePruned => {
+            let b: body::RangePruned = read(event)?;
+            format!("events {} to {} pruned", b.first, b.last)
+        }
+        K::JournalPayloadErased => {
+            let b: body::PayloadErased = read(event)?;
+            format!("bodies of {} erased: {}", list(&b.events), b.reason)
+        }
+        K::JournalBackupCreated => {
+            let b: body::BackupCreated = read(event)?;
+            format!("backup up to {} written to {}", b.last, b.path)
+        }
+        K::JournalBackupLoaded => {
+            let b: body::BackupLoaded = read(event)?;
+            format!("backup up to {} loaded from {}", b.last, b.path)
+        }
+        K::DaemonProcessStarted => {
+            let b: body::ProcessStarted = read(event)?;
+            format!(
+                "daemon {} started on {} (pid {})",
+                b.version, b.listen, b.pid
+            )
+        }
+        K::DaemonProcessStopped => {
+            let b: body::ProcessStopped = read(event)?;
+            let left = if b.unfinished.is_empty() {
+                String::new()
+            } else {
+                format!("; cut off: {}", b.unfinished.join(", "))
+            };
+            format!("daemon stopped: {}{left}", b.reason)
+        }
+        K::DaemonTaskRestarted => {
+            let b: body::TaskRestarted = read(event)?;
+            format!(
+                "task {} failed ({}), start {} after {} ms",
+                b.task, b.error, b.attempt, b.backoff_ms
+            )
+        }
+        K::DaemonClockStepped => {
+            let b: body::ClockStepped = read(event)?;
+            format!("wall clock moved by {} ms, or the machine slept", b.step_ms)
+        }
+        K::RepoRepositoryRegistered => {
+            let b: body::RepositoryRegistered = read(event)?;
+            format!("watching {} ({} commits so far)", b.path, b.commits)
+        }
+        K::RepoRepositoryMoved => {
+            let b: body::RepositoryMoved = read(event)?;
+            format!("repository moved from {} to {}", b.from, b.to)
+        }
+        K::RepoRepositoryLost => {
+            let b: body::RepositoryLost = read(event)?;
+            format!("repository is no longer at {}: {}", b.path, b.error)
+        }
+        K::RepoRepositoryRemoved => {
+            let b: body::RepositoryRemoved = read(event)?;
+            format!("no longer watching {}", b.path)
+        }
+        K::RepoWatchDegraded => {
+            let b: body::WatchDegraded = read(event)?;
+            format!(
+                "file notices do not work ({}); looking every {} ms instead",
+                b.error, b.poll_ms
+            )
+        }
+        K::RepoCommitCreated => {
+            let b: body::CommitCreated = read(event)?;
+            let files = b
+                .files_changed
+                .map(|n| format!(", {n} files"))
+                .unwrap_or_default();
+            format!("{} {} ({}{files})", short(&b.id), b.title, b.author)
+        }
+        K::RepoChangeMerged => {
+            let b: body::ChangeMerged = read(event)?;
+            let into = b
+                .branch
+                .map(|branch| format!(" into {branch}"))
+                .unwrap_or_default();
+            format!(
+                "{} merged {}{into}",
+                short(&b.id),
+                b.merged
+                    .iter()
+                    .map(|id| short(id))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
+        }
+        K::RepoBranchCreated => {
+            let b: body::BranchCreated = read(event)?;
+            format!("branch {} at {}", b.branch, short(&b.to))
+        }
+        K::RepoBranchUpdated => {
+            let b: body::BranchUpdated = read(event)?;
+            format!(
+                "branch {} {} → {} ({} commits)",
+                b.branch,
+                short(&b.from),
+                short(&b.to),
+                b.commits
+            )
+        }
+        K::RepoBranchRewritten => {
+            let b: body::BranchRewritten = read(event)?;
+            format!(
+                "branch {} rewritten {} → {} ({} commits dropped)",
+                b.branch,
+                short(&b.from),
+                short(&b.to),
+                b.dropped
+            )
+        }
+        K::RepoBranchDeleted => {
+            let b: body::BranchDeleted = read(event)?;
+            format!("branch {} deleted at {}", b.branch, short(&b.from))
+        }
+        K::RepoTagCreated => {
+            let b: body::TagCreated = read(event)?;
+            format!("tag {} at {}", b.tag, short(&b.to))
+        }
+        K::RepoTagMoved => {
+            let b: body::TagMoved = read(event)?;
+            format!("tag {} moved {} → {}", b.tag, short(&b.from), short(&b.to))
+        }
+        K::RepoTagDeleted => {
+            let b: body::TagDeleted = read(event)?;
+            format!("tag {} deleted at {}", b.tag, short(&b.from))
+        }
+        K::RepoHeadSwitched => {
+            let b: body::HeadSwitched = read(event)?;
+            format!("checked out {}", b.to)
+        }
+        K::RepoWorktreeChanged => {
+            let b: body::WorktreeChanged = read(event)?;
+            format!(
+                "work tree: {} modified, {} new, {} gone: {}",
+                b.modified,
+                b.added,
+                b.deleted,
+                some(&b.paths)
+            )
+        }
+        K::RepoFilesDeleted => {
+            let b: body::FilesDeleted = read(event)?;
+            format!(
+                "{} of {} tracked files are gone from the work tree: {}",
+                b.deleted,
+                b.tracked,
+                some(&b.paths)
+            )
+        }
+        K::RepoFilesRestored => {
+            let b: body::FilesRestored = read(event)?;
+            format!("{} files are back", b.restored)
+        }
+        K::EngineConfigLoaded => {
+            let b: body::ConfigLoaded = read(event)?;
+            let trust = if b.is_trusted {
+                "trusted"
+            } else {
+                "not trusted yet: nothing of it executes"
+            };
+            format!("{} rules in force, {trust}", b.rules.len())
+        }
+        K::EngineConfigRejected => {
+            let b: body::ConfigRejected = read(event)?;
+            format!(
+                "configuration has {} mistakes: {}",
+                b.errors.len(),
+                b.errors.join("; ")
+            )
+        }
+        K::EngineConfigTrusted => {
+            let b: body::ConfigTrusted = read(event)?;
+            format!("configuration {} trusted", short(&b.digest))
+        }
+        K::EngineRuleShadowed => {
+            let b: body::RuleShadowed = read(event)?;
+            format!("{} would: {}", b.rule, bare(&b.summary))
+        }
+        K::EngineRuleHeld => {
+            let b: body::RuleHeld = read(event)?;
+            format!("{} held: {}", b.rule, bare(&b.detail))
+        }
+        K::EngineRuleFailed => {
+            let b: body::RuleFailed = read(event)?;
+            format!("{} could not be evaluated: {}", b.rule, b.error)
+        }
+        K::EngineProposalOpened => {
+            let b: body::ProposalOpened = read(event)?;
+            format!("{} proposes: {}", b.rule, bare(&b.summary))
+        }
+        K::EngineProposalApproved => {
+            let b: body::ProposalApproved = read(event)?;
+            format!("proposal {} approved by {}", b.proposal, b.by)
+        }
+        K::EngineProposalRejected => {
+            let b: body::ProposalRejected = read(event)?;
+            let why = if b.reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", b.reason)
+            };
+            format!("proposal {} rejected by {}{why}", b.proposal, b.by)
+        }
+        K::EngineProposalExpired => {
+            let b: body::ProposalExpired = read(event)?;
+            format!("proposal {} expired", b.proposal)
+        }
+        K::EngineActionRequested => {
+            let b: body::ActionRequested = read(event)?;
+            let who = if b.rule.is_empty() {
+                "a person"
+            } else {
+                b.rule.as_str()
+            };
+            format!("{who}: {}", bare(&b.summary))
+        }
+        K::EngineActionSucceeded => {
+            let b: body::ActionSucceeded = read(event)?;
+            format!("{} ({})", bare(&b.summary), elapsed(b.elapsed_ms))
+        }
+        K::EngineActionFailed => {
+            let b: body::ActionFailed = read(event)?;
+            format!("{} ({})", bare(&b.error), elapsed(b.elapsed_ms))
+        }
+        K::EngineActionAbandoned => {
+            let b: body::ActionAbandoned = read(event)?;
+            format!("action {} abandoned: {}", b.request, b.reason)
+        }
+        K::EngineActionUndone => {
+            let b: body::ActionUndone = read(event)?;
+            format!(
+                "action {} undone: {}",
+                b.request,
+                put_back(&b.files, &b.references)
+            )
+        }
+        K::EngineActionRedone => {
+            let b: body::ActionRedone = read(event)?;
+            format!(
+                "action {} redone: {}",
+                b.request,
+                put_back(&b.files, &b.references)
+            )
+        }
+        K::EngineFileRestored => {
+            let b: body::FileRestored = read(event)?;
+            format!("{} restored from {}", b.path, b.origin)
+        }
+        K::EngineActingPaused => {
+            let b: body::ActingPaused = read(event)?;
+            let why = if b.reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", b.reason)
+            };
+            format!("acting paused by {}{why}", b.by)
+        }
+        K::EngineActingResumed => {
+            let b: body::ActingResumed = read(event)?;
+            format!("acting resumed by {}", b.by)
+        }
+        K::ExternalEventReceived => {
+            let b: body::ExternalEvent = read(event)?;
+            format!("{} from {}", b.event_type, b.source)
+        }
+    })
+}
+
+/// Takes the full stop off a sentence that goes on here.
+fn bare(sentence: &str) -> &str {
+    sentence.strip_suffix('.').unwrap_or(sentence)
+}
+
+fn read<P: DeserializeOwned>(event: &Event) -> Option<P> {
+    event.payload().ok()
+}
+
+/// Shortens an object id or digest to what a person compares.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+/// Says a duration the way a person would.
+pub(crate) fn elapsed(elapsed_ms: u64) -> String {
+    match elapsed_ms {
+        0..1_000 => format!("{elapsed_ms} ms"),
+        1_000..60_000 => format!("{}.{} s", elapsed_ms / 1_000, elapsed_ms % 1_000 / 100),
+        _ => format!(
+            "{} min {} s",
+            elapsed_ms / 60_000,
+            elapsed_ms % 60_000 / 1_000
+        ),
+    }
+}
+
+fn put_back(files: &[String], references: &[String]) -> String {
+    some(&files.iter().chain(references).cloned().collect::<Vec<_>>())
+}
+
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        format!("{shown} and {} more", names.len() - SHOWN)
+    } else {
+        shown
+    }
+}
+
+fn list(seqs: &[tradewind_core::Seq]) -> String {
+    seqs.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tradewind_core::{Draft, Seq};
+
+    #[test]
+    fn a_body_of_a_shape_that_this_program_does_not_know_is_shown_raw() {
+        let draft = Draft::raw(
+            EventKind::RepoTagCreated,
+            jiff::Timestamp::UNIX_EPOCH,
+            &serde_json::json!({"x": 1}),
+        )
+        .unwrap();
+        let event = Event {
+            seq: Seq(1),
+            kind: draft.kind,
+            schema: 99,
+            occurred_at: draft.occurred_at,
+            recorded_at: draft.occurred_at,
+            cause: None,
+            correlation: Seq(1),
+            subject: String::new(),
+            repository: None,
+            data: Some(draft.data),
+        };
+        assert_eq!(describe(&event), r#"{"x":1}"#);
+    }
+}

@@ -1,0 +1,70 @@
+//! The listener's router: first page, health, metrics, events, control.
+//!
+//! Why here: the edge merges the doors of all parts into one listener. Who may pass is decided once, in
+//! [`guard`], before any handler runs. Errors leave as `application/problem+json` (RFC 9457).
+//! Not here: what commands do ([`crate::control`]).
+
+pub(crate) mod control;
+pub(crate) mod events;
+pub(crate) mod guard;
+pub(crate) mod metrics;
+pub(crate) mod openapi;
+pub(crate) mod page;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::daemon::hub::Hub;
+
+/// Upper bound on a request's body, in bytes.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Builds the router over `hub`.
+pub(crate) fn router(hub: Hub) -> Router {
+    Router::new()
+        .route("/", get(page::show))
+        .route("/healthz", get(metrics::health))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(openapi::show))
+        .route("/v1/events", get(events::list).post(events::receive))
+        .route("/v1/control", post(control::execute))
+        .fallback(|| async {
+            problem(
+                StatusCode::NOT_FOUND,
+                "nothing is served at this path",
+                "see /openapi.json",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not take that method",
+                "see /openapi.json",
+            )
+        })
+        .layer(axum::middleware::from_fn_with_state(
+            hub.clone(),
+            guard::check,
+        ))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(hub)
+}
+
+/// Answers with a problem document: `title` says what, `detail` says what to do.
+pub(crate) fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "status": status.as_u16(),
+        "title": title,
+        "detail": detail,
+    });
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        body.to_string(),
+    )
+        .into_response()
+}

@@ -1,0 +1,138 @@
+//! `/openapi.json`: what this listener serves, for tools that read such descriptions.
+
+use std::sync::OnceLock;
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tradewind_core::EventKind;
+
+/// Answers `GET /openapi.json`.
+pub(crate) async fn show() -> Response {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| document().to_string());
+    ([(header::CONTENT_TYPE, "application/json")], text.as_str()).into_response()
+}
+
+/// Builds the OpenAPI 3.1 document.
+#[expect(
+    clippy::too_many_lines,
+    reason = "it is one document, read from top to bottom"
+)]
+pub(crate) fn document() -> Value {
+    let query = |name: &str, kind: Value, description: &str| json!({ "name": name, "in": "query", "required": false, "schema": kind, "description": description });
+    let seq = json!({ "type": "integer", "minimum": 0 });
+    let time = json!({ "type": "string", "format": "date-time" });
+    let text = json!({ "type": "string" });
+    let problem = json!({
+        "description": "What is wrong and what to do (RFC 9457).",
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } }
+    });
+    let ok = |description: &str, media_type: &str, schema: Value| {
+        let mut content = serde_json::Map::new();
+        content.insert(media_type.to_owned(), json!({ "schema": schema }));
+        json!({ "description": description, "content": content })
+    };
+    let batch = json!({ "type": "array", "items": { "$ref": "#/components/schemas/CloudEvent" } });
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tradewind",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "The local listener of one user's Tradewind. Public reads on loopback need no token; everything else takes `Authorization: Bearer` with the token from the state directory."
+        },
+        "paths": {
+            "/": { "get": {
+                "summary": "First page; with `Accept: text/event-stream` the live list of events without their bodies.",
+                "security": [],
+                "responses": { "200": ok("The page.", "text/html", text.clone()) }
+            } },
+            "/healthz": { "get": {
+                "summary": "Whether the daemon can do its work.",
+                "security": [],
+                "responses": {
+                    "200": ok("It can.", "application/json", json!({ "type": "object" })),
+                    "503": ok("It cannot; `journal` says why.", "application/json", json!({ "type": "object" }))
+                }
+            } },
+            "/metrics": { "get": {
+                "summary": "Prometheus metrics.",
+                "security": [],
+                "responses": { "200": ok("Text format 0.0.4.", "text/plain", text.clone()) }
+            } },
+            "/openapi.json": { "get": {
+                "summary": "This document.",
+                "responses": { "200": ok("OpenAPI 3.1.", "application/json", json!({ "type": "object" })), "401": problem.clone() }
+            } },
+            "/v1/events": {
+                "get": {
+                    "summary": "Events of the journal, oldest first; with `Accept: text/event-stream` live.",
+                    "parameters": [
+                        query("after", seq.clone(), "Only events after this place. For a stream: where to begin; without it, now."),
+                        query("before", seq, "Only events before this place."),
+                        query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }), "At most so many."),
+                        query("kind", text.clone(), "Kinds, separated by commas; `*` stands for any characters."),
+                        query("repository", text.clone(), "Only events of this repository id."),
+                        query("since", time.clone(), "Only events recorded at or after this time."),
+                        query("until", time, "Only events recorded before this time.")
+                    ],
+                    "responses": {
+                        "200": ok("A batch; header `Link` names the next one.", "application/cloudevents-batch+json", batch.clone()),
+                        "400": problem.clone(), "401": problem.clone(), "403": problem.clone(), "421": problem.clone()
+                    }
+                },
+                "post": {
+                    "summary": "Journals foreign events as `external.event.received`. A repeated source and id is journaled once.",
+                    "requestBody": { "required": true, "content": {
+                        "application/cloudevents+json": { "schema": { "$ref": "#/components/schemas/CloudEvent" } },
+                        "application/cloudevents-batch+json": { "schema": batch }
+                    } },
+                    "responses": {
+                        "202": ok("Durable; the places they got.", "application/json", json!({
+                            "type": "object",
+                            "properties": { "schema_version": { "const": 1 }, "seqs": { "type": "array", "items": { "type": "integer" } } }
+                        })),
+                        "400": problem.clone(), "401": problem.clone(), "413": problem.clone(), "503": problem.clone()
+                    }
+                }
+            },
+            "/v1/control": { "post": {
+                "summary": "Executes a command of the command line inside the daemon. For this program's own use; not stable.",
+                "requestBody": { "required": true, "content": { "application/json": { "schema": { "type": "object" } } } },
+                "responses": { "200": ok("The command's answer.", "application/json", json!({ "type": "object" })), "400": problem.clone(), "401": problem }
+            } }
+        },
+        "security": [ { "token": [] } ],
+        "components": {
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "schemas": {
+                "Problem": {
+                    "type": "object",
+                    "required": ["status", "title"],
+                    "properties": { "type": text, "status": { "type": "integer" }, "title": { "type": "string" }, "detail": { "type": "string" } }
+                },
+                "CloudEvent": {
+                    "type": "object",
+                    "description": "CloudEvents 1.0, JSON format.",
+                    "required": ["specversion", "id", "source", "type"],
+                    "properties": {
+                        "specversion": { "const": "1.0" },
+                        "id": { "type": "string" },
+                        "source": { "type": "string" },
+                        "type": { "type": "string", "description": "For our own events one of the closed list.", "examples": EventKind::ALL },
+                        "subject": { "type": "string" },
+                        "time": { "type": "string", "format": "date-time" },
+                        "recordedtime": { "type": "string", "format": "date-time" },
+                        "sequence": { "type": "string", "pattern": "^[0-9]{20}$" },
+                        "cause": { "type": "string" },
+                        "correlation": { "type": "string" },
+                        "repository": { "type": "string" },
+                        "schemaversion": { "type": "integer" },
+                        "datacontenttype": { "type": "string" },
+                        "data": {}
+                    }
+                }
+            }
+        }
+    })
+}

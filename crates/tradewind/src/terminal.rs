@@ -1,0 +1,148 @@
+//! The one writer to standard output and standard error.
+//!
+//! Why one: colours, width and a closed pipe are decided in one place. Colours are off with
+//! `NO_COLOR`, when the stream is no terminal, and for `TERM=dumb`. Text that came from outside passes
+//! [`clean`], so that a commit message cannot move the cursor or change the window's title.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use owo_colors::{OwoColorize, Stream};
+
+use crate::report::Failure;
+
+/// How loud a word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// Ordinary text.
+    Plain,
+    /// Less important than its surroundings.
+    Dim,
+    /// A heading or a name.
+    Strong,
+    /// Went well.
+    Good,
+    /// Needs a look.
+    Warn,
+    /// Went wrong.
+    Bad,
+}
+
+/// Colours `text` for standard output.
+pub(crate) fn paint(tone: Tone, text: impl Display) -> String {
+    paint_for(Stream::Stdout, tone, &text)
+}
+
+fn paint_for(stream: Stream, tone: Tone, text: &impl Display) -> String {
+    match tone {
+        Tone::Plain => text.to_string(),
+        Tone::Dim => text.if_supports_color(stream, |t| t.dimmed()).to_string(),
+        Tone::Strong => text.if_supports_color(stream, |t| t.bold()).to_string(),
+        Tone::Good => text.if_supports_color(stream, |t| t.green()).to_string(),
+        Tone::Warn => text.if_supports_color(stream, |t| t.yellow()).to_string(),
+        Tone::Bad => text.if_supports_color(stream, |t| t.red()).to_string(),
+    }
+}
+
+/// Writes one line to standard output. A reader that went away ends the program quietly, as `head` expects.
+pub(crate) fn line(text: impl Display) {
+    let written = writeln!(std::io::stdout().lock(), "{text}");
+    if let Err(error) = written
+        && error.kind() == ErrorKind::BrokenPipe
+    {
+        #[expect(
+            clippy::exit,
+            reason = "nobody reads any more; there is nothing left to report to"
+        )]
+        std::process::exit(0);
+    }
+}
+
+/// Writes one line to standard error: progress, hints, anything that is not the answer.
+pub(crate) fn note(text: impl Display) {
+    // Nobody can be told that standard error is closed.
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// Writes a warning to standard error.
+pub(crate) fn warn(text: impl Display) {
+    note(format_args!(
+        "{} {text}",
+        paint_for(Stream::Stderr, Tone::Warn, &"warning:")
+    ));
+}
+
+/// Writes a failure to standard error.
+pub(crate) fn failure(failure: &Failure) {
+    note(format_args!(
+        "{} {}.",
+        paint_for(Stream::Stderr, Tone::Bad, &"error:"),
+        clean(&failure.what)
+    ));
+    for why in &failure.why {
+        note(format_args!("  because {}", clean(why)));
+    }
+    if let Some(hint) = &failure.hint {
+        note(format_args!(
+            "{} {hint}",
+            paint_for(Stream::Stderr, Tone::Strong, &"next:")
+        ));
+    }
+}
+
+/// Whether a person watches standard error, so that progress is worth drawing.
+pub(crate) fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Returns the width of lines: the terminal's where `COLUMNS` says it, else 100.
+pub(crate) fn width() -> usize {
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|c| c.parse().ok())
+        .filter(|w| *w >= 40)
+        .unwrap_or(100)
+}
+
+/// Makes text from outside safe to print: control characters and direction overrides become `?`.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            c if c.is_control() => '?',
+            '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => '?',
+            c => c,
+        })
+        .collect()
+}
+
+/// Makes text from outside fit one line of at most `max_chars` characters.
+pub(crate) fn one_line(text: &str, max_chars: usize) -> String {
+    let flat = clean(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= max_chars {
+        return flat;
+    }
+    let mut short: String = flat.chars().take(max_chars.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_in_outside_text_do_not_reach_the_terminal() {
+        assert_eq!(clean("a\u{1b}]0;title\u{7}b\u{202e}c"), "a?]0;title?b?c");
+    }
+
+    #[test]
+    fn a_long_line_ends_in_an_ellipsis() {
+        assert_eq!(one_line("ab\ncd  ef", 6), "ab cd…");
+        assert_eq!(one_line("ab\ncd", 6), "ab cd");
+    }
+}

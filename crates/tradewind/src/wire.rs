@@ -1,0 +1,185 @@
+//! `tradewind.toml` as a whole: each room's sections put together, and the actions that rules may name.
+//!
+//! Why here: only the edge knows all rooms. Every mistake of every section is found in one reading,
+//! before anything of the file is in force.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tradewind_engine::action::Registry;
+use tradewind_engine::config::UndoSection;
+use tradewind_engine::document::{ConfigMistake, Document, MAX_CONFIG_BYTES};
+use tradewind_engine::undo::SecretScan;
+
+use crate::place::CONFIG_FILE;
+
+/// Everything that `tradewind.toml` says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Config {
+    /// `[engine]` and `[rules.*]`.
+    pub(crate) engine: tradewind_engine::config::Config,
+    /// `[watch]`.
+    pub(crate) watch: WatchSection,
+}
+
+impl Config {
+    /// Parses and checks a file.
+    ///
+    /// # Errors
+    /// Every mistake in it, in file order.
+    pub(crate) fn parse(text: &str) -> Result<Self, Vec<ConfigMistake>> {
+        let mut document = Document::parse(text);
+        let engine = tradewind_engine::config::read(&mut document, &registry());
+        let watch: WatchSection = document.section("watch").unwrap_or_default();
+        for (name, value, at_least) in [
+            ("rescan", watch.rescan, MIN_RESCAN),
+            ("poll", watch.poll, MIN_POLL),
+            ("settle", watch.settle, MIN_SETTLE),
+        ] {
+            if value < at_least {
+                document.mistake_at(
+                    &["watch", name],
+                    format!("must be at least {} ms", at_least.as_millis()),
+                );
+            }
+        }
+        document.finish()?;
+        Ok(Self { engine, watch })
+    }
+
+    /// Returns how many rules there are.
+    pub(crate) fn rule_count(&self) -> usize {
+        self.engine.rules.len()
+    }
+}
+
+const MIN_RESCAN: Duration = Duration::from_secs(1);
+const MIN_POLL: Duration = Duration::from_millis(200);
+const MIN_SETTLE: Duration = Duration::from_millis(50);
+
+/// `[watch]`: how the work tree and the references are looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WatchSection {
+    /// How often everything is compared by stat even without a notice of change. Default `60s`.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub(crate) rescan: Duration,
+    /// How often it is compared where notices of change do not work. Default `5s`.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub(crate) poll: Duration,
+    /// How long the work tree must be quiet before its changes are journaled. Default `1s`.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub(crate) settle: Duration,
+}
+
+impl Default for WatchSection {
+    fn default() -> Self {
+        Self {
+            rescan: Duration::from_mins(1),
+            poll: Duration::from_secs(5),
+            settle: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Returns every action that a rule may name.
+pub(crate) fn registry() -> Registry {
+    Registry::new()
+}
+
+/// Returns the detector that says which contents are stored only encrypted.
+pub(crate) fn secret_scan() -> SecretScan {
+    Arc::new(|path, bytes| !tradewind_repo::secrets::find(path, bytes).is_empty())
+}
+
+/// Reads the file at `path` as text.
+///
+/// A clone can bring a link to `/dev/zero` or a pipe along: only a regular file of the size that
+/// [`Config::parse`] takes is read.
+///
+/// # Errors
+/// `NotFound` when there is none; anything else when it cannot be a configuration.
+pub(crate) fn read_file(path: &Path) -> std::io::Result<String> {
+    use std::io::{Error, ErrorKind, Read};
+    let meta = std::fs::metadata(path)?;
+    if !meta.is_file() {
+        return Err(Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    let limit = u64::try_from(MAX_CONFIG_BYTES).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_CONFIG_BYTES {
+        return Err(Error::new(
+            ErrorKind::FileTooLarge,
+            format!("it has {} bytes, at most {limit} are read", meta.len()),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let lines = error.as_bytes().iter().take(good);
+        let line = lines.filter(|byte| **byte == b'\n').count() + 1;
+        Error::new(ErrorKind::InvalidData, format!("line {line} is not UTF-8"))
+    })
+}
+
+/// Says what to do about a configuration that [`read_file`] cannot read.
+pub(crate) fn read_hint(error: &std::io::Error) -> &'static str {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        "write a first one with `tradewind init`"
+    } else {
+        "make it a text file in UTF-8; `tradewind init --print` shows what one looks like"
+    }
+}
+
+/// Returns how long the repository at `top` keeps what undo needs; the defaults when its file has mistakes.
+pub(crate) fn undo_section(top: &Path) -> UndoSection {
+    let text = read_file(&top.join(CONFIG_FILE)).unwrap_or_default();
+    Config::parse(&text)
+        .map(|config| config.engine.engine.undo)
+        .unwrap_or_default()
+}
+
+/// Says in the JSON schema what the file holds.
+#[derive(JsonSchema)]
+#[schemars(title = "tradewind.toml", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct File {
+    /// Bounds for every rule.
+    engine: Option<tradewind_engine::config::EngineSection>,
+    /// The rules by name.
+    rules: Option<std::collections::BTreeMap<String, tradewind_engine::config::RuleSection>>,
+    /// How the repository is watched.
+    watch: Option<WatchSection>,
+}
+
+/// Returns the JSON schema of the file.
+pub(crate) fn schema() -> serde_json::Value {
+    schemars::schema_for!(File).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_told_with_its_place() {
+        let mistakes =
+            Config::parse("[watch]\nrescan = \"1ms\"\npol = \"1s\"\n\n[marketing]\nx = 1\n")
+                .unwrap_err();
+        let lines: Vec<_> = mistakes.iter().map(|m| m.line).collect();
+        assert_eq!(lines, [2, 3, 5], "{mistakes:?}");
+    }
+
+    #[test]
+    fn an_empty_file_is_right() {
+        assert_eq!(Config::parse("").map(|c| c.rule_count()), Ok(0));
+    }
+}

@@ -1,0 +1,227 @@
+//! The command line: what it says on good and bad input, and with which exit code.
+
+use crate::support::{Repo, User};
+
+#[test]
+fn help_groups_the_commands_and_says_what_exit_codes_mean() {
+    let user = User::new();
+    let said = user.run(user.home.path(), &["--help"]);
+    assert_eq!(said.code, Some(0));
+    for part in [
+        "Look:",
+        "Deliver:",
+        "Run:",
+        "explain",
+        "Exit codes: 0 done",
+        "tradewind demo",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+    assert!(
+        !said.out.contains('\u{1b}'),
+        "colours although NO_COLOR is set"
+    );
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_2_with_a_way_out() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    for args in [
+        &["lgo"][..],
+        &["log", "--kind", "repo.comit.*"],
+        &["log", "--since", "soonish"],
+        &["explain", "x"],
+        &["prune"],
+        &["erase"],
+        &["-C", "nowhere", "status"],
+    ] {
+        repo.write("x", "1");
+        let daemonless = user.run(&repo.path, args);
+        // `log` needs a store before it can look at its arguments; make one with the first commit of state.
+        let code = if daemonless.code == Some(5) {
+            user.ok(&repo.path, &["pause"]);
+            user.run(&repo.path, args).code
+        } else {
+            daemonless.code
+        };
+        assert_eq!(code, Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn without_a_journal_the_next_command_is_named() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let said = user.run(&repo.path, &["log"]);
+    assert_eq!(said.code, Some(5));
+    assert!(
+        said.err.contains("next:") && said.err.contains("tradewind up"),
+        "{}",
+        said.err
+    );
+    // Looking left nothing behind.
+    assert!(!user.state().join("journal.db").exists());
+}
+
+#[test]
+fn outside_a_repository_the_message_says_so() {
+    let user = User::new();
+    let said = user.run(user.home.path(), &["up"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("git init"), "{}", said.err);
+}
+
+#[test]
+fn a_network_folder_or_a_file_as_state_directory_is_refused_with_the_way_out() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let file = user.home.path().join("file");
+    std::fs::write(&file, "not a folder").unwrap();
+    let mut command = user.tradewind(&repo.path);
+    let output = command
+        .args(["pause"])
+        .env("TRADEWIND_STATE", &file)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a folder");
+}
+
+#[test]
+fn init_writes_a_configuration_that_it_accepts_and_never_replaces_one() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.write("tests/test_strategy.py", "import unittest\n");
+    user.ok(&repo.path, &["init"]);
+    let text = repo.read("tradewind.toml").unwrap();
+    assert!(
+        text.contains("unittest") && !text.contains("mode = \"act\""),
+        "{text}"
+    );
+    assert!(
+        user.ok(&repo.path, &["config", "check"])
+            .contains("no mistakes")
+    );
+    let again = user.run(&repo.path, &["init"]);
+    assert_eq!(again.code, Some(2));
+    assert_eq!(repo.read("tradewind.toml").unwrap(), text);
+}
+
+#[test]
+fn every_mistake_in_the_configuration_is_told_with_line_and_column() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.write(
+        "tradewind.toml",
+        "[rules.a]\non = \"repo.comit.created\"\ndo = \"run\"\nwith = { comand = [\"x\"] }\n\n\
+         [rules.b]\non = \"repo.commit.created\"\nwhen = 'event.data.titel == \"x\"'\ndo = \"fly\"\nmode = \"sometimes\"\n",
+    );
+    let said = user.run(&repo.path, &["config", "check"]);
+    assert_eq!(said.code, Some(3), "{said:#?}");
+    for place in [
+        "tradewind.toml:2:",
+        "tradewind.toml:4:",
+        "tradewind.toml:8:",
+        "tradewind.toml:9:",
+        "tradewind.toml:10:",
+    ] {
+        assert!(
+            said.out.contains(place),
+            "{place} is missing in\n{}",
+            said.out
+        );
+    }
+    let json = user.run(&repo.path, &["config", "check", "--format", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(value["schema_version"], 1);
+    assert!(value["mistakes"].as_array().unwrap().len() >= 5);
+}
+
+#[test]
+fn listings_as_json_have_a_schema_version() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    user.ok(&repo.path, &["pause", "--reason", "earnings day"]);
+    for args in [
+        &["log", "--all"][..],
+        &["explain", "2"],
+        &["status"],
+        &["proposals", "list"],
+        &["log", "--verify"],
+    ] {
+        let args = [args, &["--format", "json"]].concat();
+        let said = user.run(&repo.path, &args);
+        let value: serde_json::Value =
+            serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{args:?}: {e}: {said:#?}"));
+        assert_eq!(value["schema_version"], 1, "{args:?}");
+    }
+    let doctor = user.run(&repo.path, &["doctor", "--format", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&doctor.out).unwrap();
+    assert!(
+        value["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|c| c["name"] == "git" && c["verdict"] == "ok")
+    );
+}
+
+#[test]
+fn a_secret_is_erased_and_the_chain_still_verifies() {
+    use std::io::Write;
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let secret = "Zx9\"quoted\\Secret77";
+    user.ok(
+        &repo.path,
+        &["pause", "--reason", &format!("the key {secret} leaked")],
+    );
+    let mut command = user.tradewind(&repo.path);
+    let mut child = command
+        .args(["erase", "--secret-from-stdin"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(secret.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("Erased the bodies of 1 events"),
+        "{output:?}"
+    );
+    for entry in std::fs::read_dir(user.state()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
+        assert!(
+            !String::from_utf8_lossy(&bytes).contains("Secret77"),
+            "the secret is still in the state directory"
+        );
+    }
+    assert!(user.ok(&repo.path, &["log", "--verify"]).contains("intact"));
+}
+
+#[test]
+fn a_backup_brings_the_journal_back() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    user.ok(&repo.path, &["pause"]);
+    user.ok(&repo.path, &["backup", "create", "copy.db"]);
+    let again = user.run(&repo.path, &["backup", "create", "copy.db"]);
+    assert_ne!(again.code, Some(0), "an existing file was overwritten");
+    user.ok(&repo.path, &["resume"]);
+    let resumed = user.last();
+    user.ok(&repo.path, &["backup", "load", "copy.db"]);
+    let kinds: Vec<_> = user.events(&[]).iter().map(|e| e.kind).collect();
+    assert!(
+        !kinds.contains(&tradewind_core::EventKind::EngineActingResumed),
+        "{kinds:?}"
+    );
+    assert!(user.last() <= resumed);
+    assert!(user.ok(&repo.path, &["log", "--verify"]).contains("intact"));
+}

@@ -1,0 +1,342 @@
+//! The daemon on real repositories: each commit once, whatever dies; rules that act; one daemon per user.
+
+use std::collections::BTreeSet;
+
+use tradewind_core::payload::{
+    ActionSucceeded, CommitCreated, FilesDeleted, HeldReason, RepositoryMoved, RuleHeld,
+};
+use tradewind_core::{EventKind as K, Seq};
+
+use crate::support::{Repo, User, git};
+
+fn commits(user: &User) -> Vec<String> {
+    user.events(&[K::RepoCommitCreated])
+        .iter()
+        .map(|e| e.payload::<CommitCreated>().unwrap().id)
+        .collect()
+}
+
+#[test]
+fn commits_branches_tags_merges_rewrites_and_checkouts_are_journaled() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.write("strategy.py", "x = 1\n");
+    let before = repo.commit("history, not news");
+    let _daemon = user.up(&repo.path);
+
+    repo.write("strategy.py", "x = 2\n");
+    let first = repo.commit("first");
+    user.wait(Seq::ZERO, K::RepoBranchUpdated);
+    repo.git(&["checkout", "-q", "-b", "idea"]);
+    user.wait(Seq::ZERO, K::RepoHeadSwitched);
+    repo.write("idea.py", "y = 1\n");
+    let second = repo.commit("second");
+    repo.git(&["checkout", "-q", "main"]);
+    repo.git(&["merge", "-q", "--no-ff", "-m", "merge idea", "idea"]);
+    user.wait(Seq::ZERO, K::RepoChangeMerged);
+    let merge = repo.git(&["rev-parse", "HEAD"]);
+    repo.git(&["tag", "v1"]);
+    user.wait(Seq::ZERO, K::RepoTagCreated);
+    repo.git(&["commit", "-q", "--amend", "-m", "merge idea, again"]);
+    user.wait(Seq::ZERO, K::RepoBranchRewritten);
+    let amended = repo.git(&["rev-parse", "HEAD"]);
+    repo.git(&["tag", "-d", "v1"]);
+    user.wait(Seq::ZERO, K::RepoTagDeleted);
+    repo.git(&["branch", "-D", "idea"]);
+    user.wait(Seq::ZERO, K::RepoBranchDeleted);
+
+    let seen = commits(&user);
+    assert_eq!(
+        seen.iter().collect::<BTreeSet<_>>().len(),
+        seen.len(),
+        "a commit twice: {seen:?}"
+    );
+    assert_eq!(
+        seen.iter().cloned().collect::<BTreeSet<_>>(),
+        BTreeSet::from([first, second, merge, amended])
+    );
+    assert!(!seen.contains(&before));
+    assert!(user.ok(&repo.path, &["log", "--verify"]).contains("intact"));
+}
+
+#[test]
+fn a_kill_at_any_moment_neither_loses_nor_repeats_a_commit() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.commit("history");
+    let mut expected = BTreeSet::new();
+    for round in 0..6 {
+        let daemon = user.up(&repo.path);
+        for n in 0..4 {
+            repo.write("n.txt", &format!("{round} {n}\n"));
+            expected.insert(repo.commit(&format!("commit {round} {n}")));
+        }
+        if round % 2 == 0 {
+            let last = expected.len();
+            user.until("the commits so far", || {
+                Some(()).filter(|()| commits(&user).len() >= last - 2)
+            });
+        }
+        daemon.kill();
+        // Committed while nobody looks.
+        repo.write("n.txt", &format!("{round} alone\n"));
+        expected.insert(repo.commit(&format!("alone {round}")));
+    }
+    let _daemon = user.up(&repo.path);
+    user.until("all commits", || {
+        Some(()).filter(|()| commits(&user).len() >= expected.len())
+    });
+    let seen = commits(&user);
+    assert_eq!(seen.len(), expected.len(), "a commit is journaled twice");
+    assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), expected);
+    assert!(user.ok(&repo.path, &["log", "--verify"]).contains("intact"));
+}
+
+#[test]
+fn a_history_replayed_at_full_speed_is_journaled_once_each() {
+    const COMMITS: usize = 150;
+    let user = User::new();
+    let source = Repo::new(user.home.path().join("source"));
+    let mut ids = vec![source.commit("root")];
+    for n in 1..COMMITS {
+        source.write(&format!("src/m{}.py", n % 17), &format!("x = {n}\n"));
+        ids.push(source.commit(&format!("change {n}")));
+    }
+    let bot = user.home.path().join("bot");
+    git(user.home.path(), &["clone", "-q", "source", "bot"]);
+    git(&bot, &["reset", "-q", "--hard", &ids[0]]);
+    git(&bot, &["update-ref", "-d", "refs/remotes/origin/main"]);
+    git(&bot, &["remote", "remove", "origin"]);
+    git(&bot, &["reflog", "expire", "--expire=now", "--all"]);
+    let _daemon = user.up(&bot);
+    for id in &ids[1..] {
+        git(&bot, &["reset", "-q", "--hard", id]);
+    }
+    user.until("all commits", || {
+        Some(()).filter(|()| commits(&user).len() >= COMMITS - 1)
+    });
+    let seen = commits(&user);
+    assert_eq!(seen, ids[1..], "not each once, parents first");
+}
+
+#[test]
+fn a_second_repository_joins_the_running_daemon() {
+    let user = User::new();
+    let (one, two) = (
+        Repo::new(user.home.path().join("one")),
+        Repo::new(user.home.path().join("two")),
+    );
+    one.commit("one");
+    two.commit("two");
+    let daemon = user.up(&one.path);
+    let said = user.ok(&two.path, &["up"]);
+    assert!(
+        said.contains("two") && said.contains(&daemon.address.to_string()),
+        "{said}"
+    );
+    let id = two.commit("in two");
+    user.until("the commit in two", || {
+        commits(&user).contains(&id).then_some(())
+    });
+    assert_eq!(user.events(&[K::RepoRepositoryRegistered]).len(), 2);
+    // Each log shows its own repository; both with --all.
+    assert!(user.ok(&two.path, &["log"]).contains("in two"));
+    assert!(!user.ok(&one.path, &["log"]).contains("in two"));
+    assert!(user.ok(&one.path, &["log", "--all"]).contains("in two"));
+    let status = user.ok(&one.path, &["status"]);
+    assert!(
+        status.contains("running") && status.contains("one") && status.contains("two"),
+        "{status}"
+    );
+    user.ok(&two.path, &["up", "--remove"]);
+    let status: serde_json::Value =
+        serde_json::from_str(&user.ok(&one.path, &["status", "--format", "json"])).unwrap();
+    assert_eq!(
+        status["repositories"].as_array().unwrap().len(),
+        1,
+        "{status}"
+    );
+    user.ok(&one.path, &["up", "--stop"]);
+    user.wait(Seq::ZERO, K::DaemonProcessStopped);
+}
+
+#[test]
+fn a_moved_repository_keeps_its_history_and_a_copied_one_gets_its_own() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.commit("history");
+    let daemon = user.up(&repo.path);
+    repo.commit("before the move");
+    user.wait(Seq::ZERO, K::RepoCommitCreated);
+    let moved = Repo {
+        path: user.home.path().join("bot-renamed"),
+    };
+    std::fs::rename(&repo.path, &moved.path).unwrap();
+    let event = user.wait(Seq::ZERO, K::RepoRepositoryMoved);
+    let body: RepositoryMoved = event.payload().unwrap();
+    assert!(body.to.ends_with("bot-renamed"), "{body:?}");
+    let id = moved.commit("after the move");
+    user.until("the commit after the move", || {
+        commits(&user).contains(&id).then_some(())
+    });
+    let ids: BTreeSet<_> = user
+        .events(&[K::RepoCommitCreated])
+        .iter()
+        .map(|e| e.repository)
+        .collect();
+    assert_eq!(ids.len(), 1);
+
+    let copy = user.home.path().join("copy");
+    copy_dir(&moved.path, &copy);
+    user.ok(&copy, &["up"]);
+    let registered: BTreeSet<_> = user
+        .events(&[K::RepoRepositoryRegistered])
+        .iter()
+        .map(|e| e.repository)
+        .collect();
+    assert_eq!(registered.len(), 2, "the copy shares the original's id");
+    drop(daemon);
+}
+
+fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+const RULES: &str = r#"
+[rules.count]
+on = "repo.commit.created"
+do = "run"
+with = { command = ["git", "rev-list", "--count", "HEAD"], writes = [] }
+mode = "act"
+
+[rules.page]
+on = "repo.commit.created"
+do = "run"
+with = { command = ["git", "log", "-1", "--pretty=%s", "--output=LAST.txt"], writes = ["LAST.txt"] }
+mode = "propose"
+"#;
+
+#[test]
+fn a_rule_acts_only_after_trust_and_its_effect_can_be_taken_back() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.write("LAST.txt", "precious, never committed\n");
+    repo.write(".gitignore", "LAST.txt\n");
+    repo.write("tradewind.toml", RULES);
+    repo.commit("history");
+    let _daemon = user.up(&repo.path);
+
+    repo.commit("before trust");
+    let held: RuleHeld = user.wait(Seq::ZERO, K::EngineRuleHeld).payload().unwrap();
+    assert_eq!(held.reason, HeldReason::Untrusted);
+    assert_eq!(user.run(&repo.path, &["trust", "--show"]).code, Some(1));
+    let trusted = user.ok(&repo.path, &["trust", "--yes"]);
+    assert!(trusted.contains("rev-list"), "{trusted}");
+
+    let before = user.last();
+    repo.commit("after trust");
+    let done: ActionSucceeded = user
+        .wait(before, K::EngineActionSucceeded)
+        .payload()
+        .unwrap();
+    assert!(
+        done.output.to_string().contains('3'),
+        "three commits: {done:?}"
+    );
+
+    let proposal = user.wait(before, K::EngineProposalOpened).seq;
+    assert_eq!(
+        repo.read("LAST.txt").as_deref(),
+        Some("precious, never committed\n")
+    );
+    user.ok(&repo.path, &["proposals", "approve", &proposal.to_string()]);
+    let approved = user.wait(proposal, K::EngineProposalApproved).seq;
+    let request = user.wait(approved, K::EngineActionRequested).seq;
+    let is_outcome = |e: &tradewind_core::Event| e.cause == Some(request);
+    let written = user
+        .until("the outcome", || {
+            user.events(&[K::EngineActionSucceeded])
+                .into_iter()
+                .find(is_outcome)
+        })
+        .seq;
+    assert_eq!(repo.read("LAST.txt").as_deref(), Some("after trust\n"));
+    assert_ne!(
+        user.run(&repo.path, &["proposals", "approve", &proposal.to_string()])
+            .code,
+        Some(0)
+    );
+
+    let tree = user.ok(&repo.path, &["explain", &written.to_string()]);
+    for part in [
+        "repo.commit.created",
+        "engine.proposal.opened",
+        "engine.proposal.approved",
+        "engine.action.requested",
+    ] {
+        assert!(tree.contains(part), "{part}: {tree}");
+    }
+    user.ok(&repo.path, &["undo", "--dry-run"]);
+    assert_eq!(repo.read("LAST.txt").as_deref(), Some("after trust\n"));
+    user.ok(&repo.path, &["undo"]);
+    assert_eq!(
+        repo.read("LAST.txt").as_deref(),
+        Some("precious, never committed\n")
+    );
+    user.ok(&repo.path, &["redo"]);
+    assert_eq!(repo.read("LAST.txt").as_deref(), Some("after trust\n"));
+    // Somebody's later edit is not overwritten.
+    repo.write("LAST.txt", "edited since\n");
+    let refused = user.run(&repo.path, &["undo"]);
+    assert_ne!(refused.code, Some(0));
+    assert_eq!(repo.read("LAST.txt").as_deref(), Some("edited since\n"));
+
+    // The brake.
+    user.ok(&repo.path, &["pause"]);
+    let before = user.last();
+    repo.commit("while paused");
+    let held: RuleHeld = user.wait(before, K::EngineRuleHeld).payload().unwrap();
+    assert_eq!(held.reason, HeldReason::Paused);
+    assert!(user.ok(&repo.path, &["status"]).contains("paused"));
+    user.ok(&repo.path, &["resume"]);
+}
+
+#[test]
+fn a_mass_deletion_in_the_work_tree_is_noticed_and_a_file_comes_back() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    for n in 0..40 {
+        repo.write(&format!("bot/m{n}.py"), &format!("x = {n}\n"));
+    }
+    repo.commit("history");
+    let _daemon = user.up(&repo.path);
+    std::fs::remove_dir_all(repo.path.join("bot")).unwrap();
+    let gone: FilesDeleted = user.wait(Seq::ZERO, K::RepoFilesDeleted).payload().unwrap();
+    assert_eq!((gone.deleted, gone.tracked), (40, 40));
+    user.ok(&repo.path, &["restore", "bot/m7.py"]);
+    assert_eq!(repo.read("bot/m7.py").as_deref(), Some("x = 7\n"));
+    repo.git(&["checkout", "-q", "--", "."]);
+    user.wait(Seq::ZERO, K::RepoFilesRestored);
+}
+
+#[test]
+fn a_broken_configuration_is_told_and_the_one_before_stays() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.write("tradewind.toml", "[rules.a]\non = \"repo.commit.created\"\ndo = \"log\"\nwith = { message = \"seen\" }\nmode = \"act\"\n");
+    repo.commit("history");
+    let _daemon = user.up(&repo.path);
+    repo.write("tradewind.toml", "[rules.a]\non = \"repo.comit.created\"\ndo = \"log\"\nwith = { message = \"seen\" }\nmode = \"act\"\n");
+    user.wait(Seq::ZERO, K::EngineConfigRejected);
+    let before = user.last();
+    repo.commit("still acts");
+    user.wait(before, K::EngineActionSucceeded);
+}

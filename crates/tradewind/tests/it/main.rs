@@ -1,0 +1,17 @@
+//! Tests of the whole: the house's own rules, and the program as a user starts it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by ending"
+)]
+
+mod browser;
+mod cli;
+mod cloudevents;
+mod daemon;
+mod demo;
+mod house;
+mod http;
+mod place;
+mod support;
