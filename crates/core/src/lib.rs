@@ -8,6 +8,7 @@ pub mod cloudevent;
 pub mod event;
 pub mod id;
 pub mod kind;
+pub mod mark;
 pub mod payload;
 pub mod recovery;
 

@@ -143,7 +143,7 @@ fn history(git: &Git, top: &Path) {
         let took = median(5, || {
             let now = SystemClock.now();
             let changes = changes::between(git, &location, ID, &before, &after, now).unwrap();
-            found = changes.drafts.len();
+            found = changes.found.len();
         });
         let log = median(5, || {
             run(
@@ -191,7 +191,7 @@ fn replay(git: &Git, top: &Path) {
         looks += 1;
         let now = SystemClock.now();
         let found = changes::between(git, &location, ID, view, &after, now).unwrap();
-        for draft in found.drafts {
+        for changes::Found { draft, .. } in found.found {
             if draft.kind == EventKind::RepoCommitCreated && !seen.insert(draft.subject) {
                 doubles += 1;
             }

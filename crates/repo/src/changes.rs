@@ -15,7 +15,7 @@ mod counts;
 mod drafts;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use tradewind_core::{Draft, RepositoryId};
@@ -24,15 +24,25 @@ use tradewind_host::git::Git;
 use crate::error::RepoError;
 use crate::location::Location;
 use crate::oid::Oid;
-use crate::refs::{self, BRANCHES, HEAD, Head, RefsView, TAGS};
+use crate::refs::{self, BRANCHES, HEAD, Head, Maker, Makers, RefsView, TAGS};
+use walk::Commit;
 
 /// What happened between two looks.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// Events, in causal order.
-    pub drafts: Vec<Draft>,
+    pub found: Vec<Found>,
     /// What could not be read, as sentences; the rest is complete.
     pub problems: Vec<String>,
+}
+
+/// One event, and who made happen what it tells.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The event.
+    pub draft: Draft,
+    /// Who did it.
+    pub maker: Maker,
 }
 
 /// Finds what happened between two looks at a repository. `now` is the time of the second.
@@ -56,23 +66,49 @@ pub fn between(
     let counted = counts::of_moves(git, location, &moves, &commits, &mut problems)?;
     let peeled = walk::peel(git, location, &tag_objects(before, after));
 
+    let makers = refs::makers(git, location, before, after)?;
+    let of_commits = makers_of(&commits, &makers);
+
     let mut writer = drafts::Writer::new(repository, now);
     for commit in &commits {
+        let maker = of_commits.get(&commit.oid).copied();
+        writer.made_by(maker.unwrap_or(Maker::Unknown));
         writer.commit(commit, files.get(&commit.oid).copied())?;
     }
     for (name, change) in changes_of(before, after, BRANCHES) {
+        // The log of a branch that is gone went with it.
+        writer.made_by(makers.of_log(name));
         writer.branch(name, change, counted.get(name))?;
     }
     for (name, change) in changes_of(before, after, TAGS) {
+        writer.made_by(Maker::Unknown);
         writer.tag(name, change, &peeled)?;
     }
     if before.head != after.head {
+        writer.made_by(makers.of_log(HEAD));
         writer.head(&before.head, &after.head)?;
     }
     Ok(Changes {
-        drafts: writer.finish(),
+        found: writer.finish(),
         problems,
     })
+}
+
+/// Says who made each commit. One that no log names came in with one that a log does name, as those that
+/// a pull brings: it has the maker of its child.
+fn makers_of(commits: &[Commit], makers: &Makers) -> HashMap<Oid, Maker> {
+    let mut found = HashMap::new();
+    for commit in commits.iter().rev() {
+        let own = makers.of_commit(commit.oid);
+        let Some(maker) = own.or_else(|| found.get(&commit.oid).copied()) else {
+            continue;
+        };
+        found.insert(commit.oid, maker);
+        for parent in &commit.parents {
+            found.entry(*parent).or_insert(maker);
+        }
+    }
+    found
 }
 
 /// What happened to one ref.

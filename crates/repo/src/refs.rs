@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tradewind_host::git::Git;
 
-pub(crate) use reflog::visited;
+pub use reflog::Maker;
+pub(crate) use reflog::{Makers, makers, visited};
 
 use crate::error::RepoError;
 use crate::location::Location;

@@ -24,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use tradewind_core::mark;
 use tradewind_core::payload::Reversibility;
 use tradewind_host::process::{self, CommandSpec, ExitOutcome};
 
@@ -326,10 +327,7 @@ fn spec(context: &ActionContext, arguments: &RunArguments) -> CommandSpec {
         .with("TRADEWIND_REQUEST", context.request.to_string())
         // git writes this into the reflog of every reference it moves: that is how the watcher
         // knows which commits are this command's, and rules do not chase their own tail.
-        .with(
-            "GIT_REFLOG_ACTION",
-            format!("tradewind request {}", context.request),
-        );
+        .with("GIT_REFLOG_ACTION", mark::of_request(context.request));
     spec.stdin = serde_json::to_vec(event.as_ref()).unwrap_or_default();
     spec.time_limit = arguments.time_limit;
     spec.max_output_bytes = usize::try_from(arguments.max_output_bytes.get()).unwrap_or(64 * 1024);

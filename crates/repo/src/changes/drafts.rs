@@ -9,16 +9,17 @@ use tradewind_core::payload::{
 };
 use tradewind_core::{Draft, DraftError, RepositoryId};
 
-use super::Change;
 use super::counts::Counted;
 use super::walk::Commit;
+use super::{Change, Found};
 use crate::oid::Oid;
-use crate::refs::{BRANCHES, Head, short_name};
+use crate::refs::{BRANCHES, Head, Maker, short_name};
 
 pub(super) struct Writer {
     repository: RepositoryId,
     now: Timestamp,
-    drafts: Vec<Draft>,
+    maker: Maker,
+    found: Vec<Found>,
 }
 
 impl Writer {
@@ -26,12 +27,18 @@ impl Writer {
         Self {
             repository,
             now,
-            drafts: Vec::new(),
+            maker: Maker::Unknown,
+            found: Vec::new(),
         }
     }
 
-    pub(super) fn finish(self) -> Vec<Draft> {
-        self.drafts
+    /// Says who did what is written from here on.
+    pub(super) fn made_by(&mut self, maker: Maker) {
+        self.maker = maker;
+    }
+
+    pub(super) fn finish(self) -> Vec<Found> {
+        self.found
     }
 
     fn draft(&self, subject: &str, body: &impl Payload) -> Result<Draft, DraftError> {
@@ -41,8 +48,14 @@ impl Writer {
     }
 
     fn push(&mut self, subject: &str, body: &impl Payload) -> Result<(), DraftError> {
-        self.drafts.push(self.draft(subject, body)?);
+        let draft = self.draft(subject, body)?;
+        self.put(draft);
         Ok(())
+    }
+
+    fn put(&mut self, draft: Draft) {
+        let maker = self.maker;
+        self.found.push(Found { draft, maker });
     }
 
     pub(super) fn commit(
@@ -64,7 +77,7 @@ impl Writer {
             files_changed,
         };
         let key = format!("commit/{}/{id}", self.repository);
-        self.drafts.push(self.draft(&id, &body)?.with_key(key));
+        self.put(self.draft(&id, &body)?.with_key(key));
         if merged.is_empty() {
             return Ok(());
         }
@@ -79,7 +92,7 @@ impl Writer {
             merged,
             title: commit.title.clone(),
         };
-        self.drafts.push(self.draft(&id, &body)?.with_key(key));
+        self.put(self.draft(&id, &body)?.with_key(key));
         Ok(())
     }
 

@@ -6,15 +6,16 @@
 //! With the `reftable` store only HEAD's log is followed, through git. Bare repositories keep no logs
 //! unless told to; there, moves between two looks leave no trace but the objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use tradewind_core::{Seq, mark};
 use tradewind_host::git::Git;
 
-use super::{BRANCHES, HEAD, LogEnd, RefsView, store};
+use super::{BRANCHES, HEAD, Head, LogEnd, RefsView, store};
 use crate::error::RepoError;
 use crate::location::Location;
 use crate::oid::Oid;
@@ -31,6 +32,31 @@ const MAX_READ_BYTES: u64 = 64 * 1024 * 1024;
 struct Entry {
     to: Oid,
     at: i64,
+    maker: Maker,
+}
+
+/// Who moved a reference or made a commit, as far as the reflogs tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// The action of a request of ours, by the mark that it leaves.
+    Request(Seq),
+    /// Somebody else: git wrote down what it did, without a mark.
+    Other,
+    /// No log says: tags and deletions have none, and some of git's commands never write a mark.
+    Unknown,
+}
+
+impl Maker {
+    fn read(message: &[u8]) -> Self {
+        if let Some(request) = mark::request_in(message) {
+            return Self::Request(request);
+        }
+        // `git branch` writes its own words whatever the environment says, `git update-ref` none at all.
+        let is_mute = message.trim_ascii().is_empty()
+            || message.starts_with(b"branch: ")
+            || message.starts_with(b"Branch: ");
+        if is_mute { Self::Unknown } else { Self::Other }
+    }
 }
 
 /// Reads `<old> <new> <name> <mail> <seconds> <zone>\t<message>`.
@@ -38,7 +64,8 @@ fn parse(line: &[u8]) -> Option<Entry> {
     let mut words = line.splitn(3, |byte| *byte == b' ');
     words.next()?;
     let to = Oid::from_hex(words.next()?).ok()?;
-    let rest = words.next()?.split(|byte| *byte == b'\t').next()?;
+    let mut rest = words.next()?.splitn(2, |byte| *byte == b'\t');
+    let (rest, message) = (rest.next()?, rest.next().unwrap_or_default());
     let after_mail = rest.iter().rposition(|byte| *byte == b'>')?;
     let seconds = rest
         .get(after_mail + 1..)?
@@ -46,7 +73,11 @@ fn parse(line: &[u8]) -> Option<Entry> {
         .split(|byte| *byte == b' ')
         .next()?;
     let at = std::str::from_utf8(seconds).ok()?.parse().ok()?;
-    Some(Entry { to, at })
+    Some(Entry {
+        to,
+        at,
+        maker: Maker::read(message),
+    })
 }
 
 /// Lists the git directories of the repository's other work trees by name.
@@ -207,7 +238,7 @@ pub(crate) fn visited(
             Some(start) => Some(start),
             None => renamed_from(&path, before, after)?,
         };
-        for oid in new_entries(&path, start, end)? {
+        for oid in oids(new_entries(&path, start, end)?.into_iter()) {
             if seen.insert(oid) {
                 found.push(oid);
             }
@@ -252,7 +283,86 @@ fn entry_before(path: &Path, offset: u64) -> Result<Option<Entry>, RepoError> {
         .and_then(parse))
 }
 
-fn new_entries(path: &Path, start: Option<&LogEnd>, end: &LogEnd) -> Result<Vec<Oid>, RepoError> {
+/// Who made what is new, by commit and by log.
+#[derive(Debug, Default)]
+pub(crate) struct Makers {
+    /// The first entry that names a commit is the one that was written when it was made.
+    commits: HashMap<Oid, (i64, Maker)>,
+    /// The last entry of a log is the one that moved its reference to where it is.
+    logs: HashMap<String, Maker>,
+}
+
+impl Makers {
+    /// Says who made a commit; none when no log names it.
+    pub(crate) fn of_commit(&self, oid: Oid) -> Option<Maker> {
+        self.commits.get(&oid).map(|(_, maker)| *maker)
+    }
+
+    /// Says who moved a reference.
+    pub(crate) fn of_log(&self, name: &str) -> Maker {
+        self.logs.get(name).copied().unwrap_or(Maker::Unknown)
+    }
+
+    fn add(&mut self, key: &str, entries: &[Entry]) {
+        for entry in entries {
+            let first = self
+                .commits
+                .entry(entry.to)
+                .or_insert((entry.at, entry.maker));
+            if entry.at < first.0 {
+                *first = (entry.at, entry.maker);
+            }
+        }
+        if let Some(last) = entries.last() {
+            self.logs.insert(key.to_owned(), last.maker);
+        }
+    }
+}
+
+/// Finds out who made what is new since `before`.
+///
+/// Reads the logs as they are now, beyond the ends in `after`: git writes an entry before it moves the
+/// reference, but a look reads the logs first, so a reference may be ahead of the ends in its view.
+pub(crate) fn makers(
+    git: &Git,
+    location: &Location,
+    before: &RefsView,
+    after: &RefsView,
+) -> Result<Makers, RepoError> {
+    let mut makers = Makers::default();
+    if store::is_reftable(location) {
+        let mut entries = ask(git, location);
+        entries.truncate(asked_since(&entries, before.logs.get(HEAD)));
+        entries.reverse();
+        makers.add(HEAD, &entries);
+        // The branch at HEAD moves with it; the others' logs are not followed here.
+        if let (Head::Ref(branch), Some(maker)) = (&after.head, makers.logs.get(HEAD).copied()) {
+            makers.logs.insert(branch.clone(), maker);
+        }
+        return Ok(makers);
+    }
+    let others = other_git_dirs(location).into_iter().map(|(name, _)| name);
+    let moved = after
+        .refs
+        .iter()
+        .filter(|(name, oid)| name.starts_with(BRANCHES) && before.refs.get(*name) != Some(oid));
+    let moved = moved.map(|(name, _)| name.clone());
+    for key in std::iter::once(HEAD.to_owned()).chain(others).chain(moved) {
+        let path = log_path(location, &key);
+        let known = before.logs.get(&key);
+        let Some(end) = end_of(&path, known)? else {
+            continue;
+        };
+        let start = match known {
+            Some(start) => Some(start),
+            None => renamed_from(&path, before, after)?,
+        };
+        makers.add(&key, &new_entries(&path, start, &end)?);
+    }
+    Ok(makers)
+}
+
+fn new_entries(path: &Path, start: Option<&LogEnd>, end: &LogEnd) -> Result<Vec<Entry>, RepoError> {
     let from = match start {
         None => 0,
         Some(start) if start.bytes == 0 => 0,
@@ -263,12 +373,12 @@ fn new_entries(path: &Path, start: Option<&LogEnd>, end: &LogEnd) -> Result<Vec<
         Some(start) => return after_rewrite(path, start, end),
     };
     let bytes = read_range(path, from, end.bytes)?;
-    Ok(oids(entries(&bytes)))
+    Ok(entries(&bytes).collect())
 }
 
 /// The log was rewritten: what follows the known entry is new; when that one was expired, what is
 /// not older than it.
-fn after_rewrite(path: &Path, start: &LogEnd, end: &LogEnd) -> Result<Vec<Oid>, RepoError> {
+fn after_rewrite(path: &Path, start: &LogEnd, end: &LogEnd) -> Result<Vec<Entry>, RepoError> {
     let bytes = read_range(path, 0, end.bytes)?;
     let all: Vec<Entry> = entries(&bytes).collect();
     let known = all.iter().rposition(|entry| is_at(entry, start));
@@ -279,7 +389,7 @@ fn after_rewrite(path: &Path, start: &LogEnd, end: &LogEnd) -> Result<Vec<Oid>, 
             Some(known) => *at > known,
             None => entry.at >= start.at,
         });
-    Ok(oids(new.map(|(_, entry)| entry)))
+    Ok(new.map(|(_, entry)| entry).collect())
 }
 
 fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> + '_ {
@@ -293,16 +403,17 @@ fn oids(entries: impl Iterator<Item = Entry>) -> Vec<Oid> {
         .collect()
 }
 
-/// Arguments by which git lists a log, newest entry first, as `<oid> HEAD@{<seconds>}`.
-const ASK: &[&str] = &["log", "-g", "--date=unix", "--format=%H %gd", HEAD];
+/// Arguments by which git lists a log, newest entry first, as `<oid> HEAD@{<seconds>} <message>`.
+const ASK: &[&str] = &["log", "-g", "--date=unix", "--format=%H %gd %gs", HEAD];
 
 fn parse_asked(line: &[u8]) -> Option<Entry> {
-    let text = std::str::from_utf8(line).ok()?;
+    let text = String::from_utf8_lossy(line);
     let (oid, rest) = text.split_once(' ')?;
-    let at = rest.split_once("@{")?.1.strip_suffix('}')?.parse().ok()?;
+    let (at, message) = rest.split_once("@{")?.1.split_once('}')?;
     Some(Entry {
         to: oid.parse().ok()?,
-        at,
+        at: at.parse().ok()?,
+        maker: Maker::read(message.trim_start().as_bytes()),
     })
 }
 
@@ -339,9 +450,15 @@ fn ask_visited(git: &Git, location: &Location, before: &RefsView, after: &RefsVi
         return Vec::new();
     }
     let entries = ask(git, location);
-    let new = match start {
+    let new = asked_since(&entries, start);
+    oids(entries.into_iter().take(new))
+}
+
+/// Says how many of `entries`, newest first, came after the known end.
+fn asked_since(entries: &[Entry], start: Option<&LogEnd>) -> usize {
+    match start {
         None => entries.len(),
-        Some(start) if start.bytes <= end.bytes => {
+        Some(start) if start.bytes <= entries.len() as u64 => {
             let new = (entries.len() as u64).saturating_sub(start.bytes);
             usize::try_from(new).unwrap_or(usize::MAX)
         }
@@ -350,8 +467,7 @@ fn ask_visited(git: &Git, location: &Location, before: &RefsView, after: &RefsVi
             .iter()
             .take_while(|entry| entry.at >= start.at)
             .count(),
-    };
-    oids(entries.into_iter().take(new))
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use tradewind_core::{Draft, EventKind};
+use tradewind_core::{Draft, EventKind, Seq};
+use tradewind_repo::refs::Maker;
 
 use crate::scratch::{Scratch, body};
 
@@ -478,4 +479,64 @@ fn without_trees_the_commits_are_told_and_files_are_not_counted() {
         [EventKind::RepoCommitCreated, EventKind::RepoBranchCreated]
     );
     assert!(body(&events[0])["files_changed"].is_null());
+}
+
+/// A commit of a person's was held as a loop because an action ran at the same time.
+#[test]
+fn the_reflog_tells_the_doing_of_a_request_from_that_of_a_person() {
+    use EventKind as K;
+    let (ours, other) = (Maker::Request(Seq(7)), Maker::Other);
+    let commit = ["commit", "-q", "--allow-empty", "-m", "x"];
+    for options in [["--ref-format=files"], ["--ref-format=reftable"]] {
+        let scratch = Scratch::with_init(&options);
+        scratch.commit("history");
+        let mut watched = scratch.watch();
+        let mut look = |expected: &[(EventKind, Maker)]| {
+            watched.look();
+            assert_eq!(std::mem::take(&mut watched.makers), expected, "{options:?}");
+        };
+        scratch.commit("tradewind request 7: a title proves nothing");
+        look(&[(K::RepoCommitCreated, other), (K::RepoBranchUpdated, other)]);
+        scratch.run_marked(Seq(7), &commit);
+        look(&[(K::RepoCommitCreated, ours), (K::RepoBranchUpdated, ours)]);
+        // Both between two looks: the commits are told apart, the branch is where the later one put it.
+        scratch.run_marked(Seq(7), &commit);
+        scratch.commit("a person's");
+        look(&[
+            (K::RepoCommitCreated, ours),
+            (K::RepoCommitCreated, other),
+            (K::RepoBranchUpdated, other),
+        ]);
+        scratch.run_marked(Seq(7), &["checkout", "-q", "--detach"]);
+        look(&[(K::RepoHeadSwitched, ours)]);
+        // No log names what `git branch` and `git tag` did.
+        scratch.run_marked(Seq(7), &["branch", "idea"]);
+        scratch.run_marked(Seq(7), &["tag", "v1"]);
+        look(&[
+            (K::RepoBranchCreated, Maker::Unknown),
+            (K::RepoTagCreated, Maker::Unknown),
+        ]);
+    }
+}
+
+#[test]
+fn commits_that_came_in_together_have_one_maker() {
+    let scratch = Scratch::new();
+    let base = scratch.commit("history");
+    scratch.commit("one");
+    let tip = scratch.commit("two");
+    scratch.run(&["reset", "-q", "--hard", &base]);
+    scratch.run(&["reflog", "expire", "--expire=now", "--all"]);
+    let mut watched = scratch.watch();
+    scratch.run_marked(Seq(7), &["merge", "-q", "--ff-only", &tip]);
+    watched.look();
+    assert_eq!(watched.commits().len(), 2);
+    assert!(
+        watched
+            .makers
+            .iter()
+            .all(|(_, maker)| *maker == Maker::Request(Seq(7))),
+        "{:?}",
+        watched.makers
+    );
 }

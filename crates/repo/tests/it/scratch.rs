@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use tradewind_core::{Draft, EventKind, RepositoryId};
+use tradewind_core::{Draft, EventKind, RepositoryId, Seq, mark};
 use tradewind_host::git::Git;
-use tradewind_repo::refs::RefsView;
+use tradewind_repo::refs::{Maker, RefsView};
 use tradewind_repo::{Location, changes};
 
 pub(crate) const ID: RepositoryId = RepositoryId::from_bytes([7; 16]);
@@ -55,7 +55,23 @@ impl Scratch {
         dir: &Path,
         args: &[&str],
     ) -> Result<String, tradewind_host::git::GitError> {
-        let env = [
+        self.run_with(dir, args, &[])
+    }
+
+    /// Runs git as the action of `request` would.
+    pub(crate) fn run_marked(&self, request: Seq, args: &[&str]) -> String {
+        let mark = mark::of_request(request);
+        self.run_with(&self.top, args, &[("GIT_REFLOG_ACTION", &mark)])
+            .unwrap_or_else(|error| panic!("{args:?}: {error}"))
+    }
+
+    fn run_with(
+        &self,
+        dir: &Path,
+        args: &[&str],
+        more: &[(&str, &str)],
+    ) -> Result<String, tradewind_host::git::GitError> {
+        let mut env = vec![
             ("GIT_CONFIG_GLOBAL", "/dev/null"),
             ("GIT_CONFIG_SYSTEM", "/dev/null"),
             ("GIT_AUTHOR_NAME", "A"),
@@ -63,6 +79,7 @@ impl Scratch {
             ("GIT_COMMITTER_NAME", "C"),
             ("GIT_COMMITTER_EMAIL", "c@d"),
         ];
+        env.extend(more);
         let output = self.git.porcelain(dir, args, Vec::new(), &env)?;
         Ok(String::from_utf8_lossy(&output).trim_end().to_owned())
     }
@@ -99,6 +116,7 @@ impl Scratch {
             git: self.git.clone(),
             keys: BTreeSet::new(),
             events: Vec::new(),
+            makers: Vec::new(),
         }
     }
 }
@@ -110,6 +128,7 @@ pub(crate) struct Watched {
     git: Git,
     keys: BTreeSet<String>,
     pub(crate) events: Vec<Draft>,
+    pub(crate) makers: Vec<(EventKind, Maker)>,
 }
 
 impl Watched {
@@ -130,7 +149,8 @@ impl Watched {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let found =
             changes::between(&self.git, &self.location, ID, &self.view, &after, now).unwrap();
-        for draft in found.drafts {
+        for changes::Found { draft, maker } in found.found {
+            self.makers.push((draft.kind, maker));
             if draft
                 .key
                 .as_ref()

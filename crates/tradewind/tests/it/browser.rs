@@ -52,7 +52,7 @@ impl Browser {
             .unwrap();
         let commands = child.stdin.take().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
-        let (sender, messages) = mpsc::channel();
+        let (sender, messages) = mpsc::sync_channel(64);
         // A thread, so that a browser that hangs fails the test instead of hanging it.
         std::thread::spawn(move || {
             for message in answers.split(0).map_while(Result::ok) {

@@ -340,3 +340,75 @@ fn a_broken_configuration_is_told_and_the_one_before_stays() {
     repo.commit("still acts");
     user.wait(before, K::EngineActionSucceeded);
 }
+
+/// What a person commits while an action runs, or right after it, was held as the action's own doing.
+#[cfg(unix)]
+#[test]
+fn a_commit_of_a_persons_is_news_even_while_an_action_runs() {
+    const SLOW: &str = r#"
+[rules.robot]
+on = "repo.commit.created"
+do = "run"
+with = { shell = "while [ ! -e go ]; do sleep 0.01; done; git commit -q --allow-empty -m robot", writes = ["git:refs", "git:index"] }
+mode = "act"
+"#;
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.write("tradewind.toml", SLOW);
+    repo.write(".gitignore", "go\n");
+    repo.commit("history");
+    let _daemon = user.up(&repo.path);
+    user.ok(&repo.path, &["trust", "--yes"]);
+    let created = |id: &str| {
+        user.until("the commit", || {
+            user.events(&[K::RepoCommitCreated])
+                .into_iter()
+                .find(|event| event.subject == id)
+        })
+    };
+    let requested_by = |cause: Seq| {
+        user.until("the request", || {
+            user.events(&[K::EngineActionRequested])
+                .into_iter()
+                .find(|event| event.cause == Some(cause))
+        })
+    };
+    let ended = |request: Seq| {
+        user.until("the end", || {
+            user.events(&[K::EngineActionSucceeded])
+                .into_iter()
+                .find(|event| event.cause == Some(request))
+        })
+    };
+
+    let first = requested_by(created(&repo.commit("first")).seq);
+    let meanwhile = created(&repo.commit("meanwhile"));
+    assert_eq!(meanwhile.cause, None);
+    repo.write("go", "");
+    ended(first.seq);
+    let second = requested_by(meanwhile.seq);
+    ended(second.seq);
+    let after = created(&repo.commit("right after"));
+    let third = requested_by(after.seq);
+    ended(third.seq);
+
+    // What the action itself commits is its own doing, and does not run it again.
+    let robots = user.until("the robot's commits", || {
+        let all = user.events(&[K::RepoCommitCreated]);
+        let robots: Vec<_> = all
+            .into_iter()
+            .filter(|e| e.payload::<CommitCreated>().unwrap().title == "robot")
+            .collect();
+        (robots.len() == 3).then_some(robots)
+    });
+    let causes: Vec<_> = robots.iter().map(|e| e.cause).collect();
+    assert_eq!(causes, [first, second, third].map(|e| Some(e.seq)));
+    user.until("three cut loops", || {
+        (user.events(&[K::EngineRuleHeld]).len() == 3).then_some(())
+    });
+    for held in user.events(&[K::EngineRuleHeld]) {
+        let held: RuleHeld = held.payload().unwrap();
+        assert_eq!(held.reason, HeldReason::Loop);
+    }
+    assert_eq!(user.events(&[K::EngineActionRequested]).len(), 3);
+}

@@ -314,6 +314,8 @@ pub(crate) fn git<S: AsRef<OsStr>>(dir: &Path, args: &[S]) -> String {
         .current_dir(dir)
         .env_remove("GIT_DIR")
         .env_remove("GIT_INDEX_FILE")
+        // Set where the tests themselves are the action of a rule.
+        .env_remove("GIT_REFLOG_ACTION")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env(
             "GIT_CONFIG_GLOBAL",

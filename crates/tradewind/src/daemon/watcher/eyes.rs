@@ -9,15 +9,16 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use tradewind_core::payload::CommitCreated;
-use tradewind_core::{Draft, EventKind, RepositoryId};
+use tradewind_core::{Draft, EventKind, RepositoryId, Seq};
 use tradewind_host::git::Git;
 use tradewind_host::watch::WatchSpec;
+use tradewind_journal::{Tx, TxError};
 use tradewind_repo::RepoError;
-use tradewind_repo::changes;
+use tradewind_repo::changes::{self, Found};
 use tradewind_repo::fingerprint::Fingerprint;
 use tradewind_repo::location::{self, Location};
 use tradewind_repo::operation::{Operation, operation_in_progress};
-use tradewind_repo::refs::RefsView;
+use tradewind_repo::refs::{Maker, RefsView};
 use tradewind_repo::worktree::deletions::{Deletions, Notice};
 use tradewind_repo::worktree::{self, TreeView, watch_filter};
 
@@ -57,7 +58,7 @@ pub(super) enum Look {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// Events about references, in causal order.
-    pub(super) refs: Vec<Draft>,
+    pub(super) refs: Vec<Found>,
     /// Events about the work tree.
     pub(super) tree: Vec<Draft>,
     /// Whether `tradewind.toml` is another than before.
@@ -163,7 +164,7 @@ impl Eyes {
                 for problem in &found.problems {
                     tracing::warn!(repository = %self.id, problem, "part of the repository cannot be read");
                 }
-                seen.refs = found.drafts;
+                seen.refs = found.found;
                 seen.view = Some(view);
             }
         }
@@ -209,26 +210,23 @@ impl Eyes {
         }
         // What an action of ours did is its effect, and must not look like a person's doing.
         let id = self.id;
+        // Where no log tells whose it is, the time must.
         let of_refs = controls.engine().cause_of_changes(id, newest_commit(&refs));
         let of_tree = controls.engine().cause_of_changes(id, None);
-        let refs = refs.into_iter().map(|draft| (draft, of_refs));
-        let tree = tree.into_iter().map(|draft| (draft, of_tree));
-        let drafts: Vec<_> = refs
-            .chain(tree)
-            .map(|(draft, cause)| {
-                let draft = draft.in_repository(id);
-                match cause {
-                    Some(cause) => draft.caused_by(cause),
-                    None => draft,
-                }
-            })
-            .collect();
         let serialized = view.as_ref().map(registration::serialize).transpose()?;
         controls
             .journal()
             .transact(move |tx| {
-                for draft in drafts {
-                    tx.append(draft)?;
+                for Found { draft, maker } in refs {
+                    let cause = match maker {
+                        Maker::Request(request) => requested(tx, id, request)?,
+                        Maker::Other => None,
+                        Maker::Unknown => of_refs,
+                    };
+                    append(tx, id, draft, cause)?;
+                }
+                for draft in tree {
+                    append(tx, id, draft, of_tree)?;
                 }
                 match serialized {
                     Some(refs) => repositories::set_refs(tx, id, &refs),
@@ -273,10 +271,34 @@ impl Eyes {
     }
 }
 
-/// Returns when the newest of the commits among `drafts` was made; none when there is none.
-fn newest_commit(drafts: &[Draft]) -> Option<Timestamp> {
-    drafts
+fn append(
+    tx: &mut Tx<'_>,
+    id: RepositoryId,
+    draft: Draft,
+    cause: Option<Seq>,
+) -> Result<(), TxError> {
+    let draft = draft.in_repository(id);
+    let draft = match cause {
+        Some(cause) => draft.caused_by(cause),
+        None => draft,
+    };
+    tx.append(draft).map(drop)
+}
+
+/// Believes a mark only when it names a request in this repository: anybody can write into a reflog, and
+/// after a backup was loaded its marks name other events.
+fn requested(tx: &Tx<'_>, id: RepositoryId, request: Seq) -> Result<Option<Seq>, TxError> {
+    let is_ours = tx.get(request)?.is_some_and(|event| {
+        event.kind == EventKind::EngineActionRequested && event.repository == Some(id)
+    });
+    Ok(is_ours.then_some(request))
+}
+
+/// Returns when the newest of the commits among `found` was made; none when there is none.
+fn newest_commit(found: &[Found]) -> Option<Timestamp> {
+    found
         .iter()
+        .map(|found| &found.draft)
         .filter(|draft| draft.kind == EventKind::RepoCommitCreated)
         .filter_map(|draft| serde_json::from_str::<CommitCreated>(draft.data.get()).ok())
         .map(|commit| commit.committed_at)
