@@ -187,17 +187,11 @@ fn start_logging() {
     );
 }
 
-/// Serves the listener until the end; open requests may finish within the deadline.
+/// Serves the listener until the end; what was asked by then is answered within the deadline.
 fn serve(supervisor: &Supervisor, listener: TcpListener, hub: Hub) {
     supervisor.start_once("listener", async move {
         let shutdown = hub.shutdown().clone();
-        let router = http::router(hub);
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { shutdown.cancelled().await })
-            .await;
-        if let Err(error) = served {
-            tracing::error!(%error, "listener ended");
-        }
+        http::serve::serve(listener, http::router(hub), shutdown).await;
     });
 }
 

@@ -4,12 +4,14 @@
 //! [`guard`], before any handler runs. Errors leave as `application/problem+json` (RFC 9457).
 //! Not here: what commands do ([`crate::control`]).
 
+pub(crate) mod body;
 pub(crate) mod control;
 pub(crate) mod events;
 pub(crate) mod guard;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod page;
+pub(crate) mod serve;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -45,6 +47,10 @@ pub(crate) fn router(hub: Hub) -> Router {
                 "see /openapi.json",
             )
         })
+        .layer(axum::middleware::from_fn_with_state(
+            hub.clone(),
+            body::read,
+        ))
         .layer(axum::middleware::from_fn_with_state(
             hub.clone(),
             guard::check,

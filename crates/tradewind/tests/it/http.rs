@@ -257,3 +257,61 @@ fn a_command_whose_client_hangs_up_is_done_to_the_end() {
         });
     }
 }
+
+/// A request that never comes to its end kept the daemon from ending for ten seconds.
+#[test]
+fn the_daemon_ends_at_once_although_requests_are_half_sent() {
+    use std::io::Write;
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let daemon = user.up(&repo.path);
+    let send = |text: &str| {
+        let mut stream = std::net::TcpStream::connect(daemon.address).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    let head = format!("POST /v1/events HTTP/1.1\r\nHost: {}\r\n", daemon.address);
+    let bearer = daemon.bearer();
+    let open = [
+        send(""),
+        send(&head),
+        send(&format!(
+            "{head}{bearer}\r\nContent-Length: 100\r\n\r\nhalf"
+        )),
+        send(&format!(
+            "GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n",
+            daemon.address
+        )),
+    ];
+    // Answered after the others were accepted: they are under way.
+    assert_eq!(daemon.ask("GET", "/healthz", &[], "").status, 200);
+    let begun = std::time::Instant::now();
+    user.ok(&repo.path, &["up", "--stop"]);
+    let took = begun.elapsed();
+    assert!(took.as_secs() < 2, "{took:?}");
+    drop(open);
+}
+
+/// Connections on which nothing was asked yet do not keep others out.
+#[test]
+fn a_crowd_that_asks_nothing_does_not_lock_the_owner_out() {
+    use std::io::Write;
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let daemon = user.up(&repo.path);
+    let crowd: Vec<_> = (0..600)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(daemon.address).unwrap();
+            // One that was closed already to make room may not take it any more.
+            drop(stream.write_all(b"GET / HTTP/1.1\r\n"));
+            stream
+        })
+        .collect();
+    assert_eq!(daemon.ask("GET", "/healthz", &[], "").status, 200);
+    let closed = crowd.iter().filter(|stream| {
+        stream.set_nonblocking(true).unwrap();
+        let peeked = stream.peek(&mut [0]);
+        !matches!(peeked, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    });
+    assert!(closed.count() >= 600 - 256, "the crowd is not bounded");
+}

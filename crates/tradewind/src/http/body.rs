@@ -1,0 +1,95 @@
+//! A request's body: read whole, before any handler, within a bounded time.
+//!
+//! Why before: a client that sends half a body and then nothing would hold a handler for ever, and a stop
+//! of the daemon with it.
+//! Acts on every request that the guard lets pass. Keeps no state: nothing to recover, nothing on first start.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio_util::sync::CancellationToken;
+
+use super::problem;
+use crate::daemon::hub::Hub;
+
+/// How long a whole body may take; 1 MiB in this time is a slow modem.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Reads the body and hands the request on with it.
+pub(crate) async fn read(State(hub): State<Hub>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let asked = Request::from_parts(parts.clone(), body);
+    match whole(asked, hub.shutdown()).await {
+        Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Err(refusal) => refusal,
+    }
+}
+
+/// Returns the whole body, or what its sender is told instead.
+async fn whole(request: Request, shutdown: &CancellationToken) -> Result<Bytes, Response> {
+    let read = tokio::time::timeout(BODY_LIMIT, Bytes::from_request(request, &()));
+    let read = tokio::select! {
+        // In this order: a body that is here is answered, even at the end.
+        biased;
+        // Cancel-safe: a body that is given up is answered with a refusal.
+        read = read => read,
+        // Cancel-safe: it only waits.
+        () = shutdown.cancelled() => {
+            return Err(problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the daemon ends",
+                "send it again once it runs: `tradewind up`",
+            ));
+        }
+    };
+    match read {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) => Err(problem(
+            error.status(),
+            "the body cannot be read",
+            "send at most 1 MiB at once",
+        )),
+        Err(_late) => Err(problem(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not come",
+            "send it within 30 s",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use futures_util::stream;
+
+    use super::*;
+
+    /// A request whose body begins and never ends.
+    fn endless() -> Request {
+        let begun = stream::iter([Ok::<_, std::io::Error>("half")]);
+        Request::new(Body::from_stream(begun.chain(stream::pending())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_given_up() {
+        let refusal = whole(endless(), &CancellationToken::new()).await;
+        assert_eq!(
+            refusal.unwrap_err().status(),
+            StatusCode::REQUEST_TIMEOUT
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_does_not_wait_for_a_body_but_takes_one_that_is_here() {
+        let ended = CancellationToken::new();
+        ended.cancel();
+        let refusal = whole(endless(), &ended).await.unwrap_err();
+        assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let here = Request::new(Body::from("all of it"));
+        assert_eq!(whole(here, &ended).await.unwrap(), "all of it");
+    }
+}
