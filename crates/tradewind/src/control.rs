@@ -385,7 +385,14 @@ pub(crate) async fn execute(controls: &Controls, command: Command) -> Answer {
                 .journal
                 .erase(events, reason)
                 .await
-                .map_err(|e| write_failure(&e))?;
+                .map_err(|e| {
+                    let failure = write_failure(&e);
+                    match e {
+                        TxError::Refused { .. } => failure.hint("`tradewind log --all` lists the events"),
+                        TxError::LogHeld { .. } => failure.hint("it is in `journal.db-wal` still: end what reads the journal and run `tradewind up --stop`, which empties it"),
+                        _ => failure,
+                    }
+                })?;
             Ok(Reply::Recorded { event })
         }
         Command::Stop => match &controls.watchers {

@@ -97,7 +97,7 @@ pub(crate) async fn run(place: &Place, journal: Journal, options: Options) -> Ou
     card.write(place.state()).map_err(|e| outside(&e))?;
     terminal::line(format_args!(
         "First page: http://{bound}   Journal: {}",
-        place.state().display()
+        terminal::word(place.state().display())
     ));
     terminal::line(
         "`tradewind log --follow` in another terminal shows what happens. Ctrl-C ends it.",
@@ -139,8 +139,11 @@ async fn begin(
         let registered = registration::register(controls, path).await?;
         terminal::line(format_args!(
             "Watching {} ({}).",
-            paint(Tone::Strong, repositories::name_of(&registered.path)),
-            registered.path.display()
+            paint(
+                Tone::Strong,
+                terminal::word(repositories::name_of(&registered.path))
+            ),
+            terminal::word(registered.path.display())
         ));
     }
     watchers.begin(controls, hub).await

@@ -3,6 +3,8 @@
 //! The match is over the closed list, so a new kind does not compile until somebody has said how it
 //! reads. Values come from bodies and may be hostile: the callers clean what they print.
 
+use std::fmt::Display;
+
 use serde::de::DeserializeOwned;
 use tradewind_core::payload as body;
 use tradewind_core::{Event, EventKind};
@@ -143,7 +145,11 @@ fn try_describe(event: &Event) -> Option<String> {
         }
         K::RepoRepositoryRegistered => {
             let b: body::RepositoryRegistered = read(event)?;
-            format!("watching {} ({} commits so far)", b.path, b.commits)
+            format!(
+                "watching {} ({} so far)",
+                b.path,
+                counted(b.commits, "commit")
+            )
         }
         K::RepoRepositoryMoved => {
             let b: body::RepositoryMoved = read(event)?;
@@ -168,7 +174,7 @@ fn try_describe(event: &Event) -> Option<String> {
             let b: body::CommitCreated = read(event)?;
             let files = b
                 .files_changed
-                .map(|n| format!(", {n} files"))
+                .map(|n| format!(", {}", counted(n, "file")))
                 .unwrap_or_default();
             format!("{} {} ({}{files})", short(&b.id), b.title, b.author)
         }
@@ -195,21 +201,21 @@ fn try_describe(event: &Event) -> Option<String> {
         K::RepoBranchUpdated => {
             let b: body::BranchUpdated = read(event)?;
             format!(
-                "branch {} {} → {} ({} commits)",
+                "branch {} {} → {} ({})",
                 b.branch,
                 short(&b.from),
                 short(&b.to),
-                b.commits
+                counted(b.commits, "commit")
             )
         }
         K::RepoBranchRewritten => {
             let b: body::BranchRewritten = read(event)?;
             format!(
-                "branch {} rewritten {} → {} ({} commits dropped)",
+                "branch {} rewritten {} → {} ({} dropped)",
                 b.branch,
                 short(&b.from),
                 short(&b.to),
-                b.dropped
+                counted(b.dropped, "commit")
             )
         }
         K::RepoBranchDeleted => {
@@ -253,7 +259,8 @@ fn try_describe(event: &Event) -> Option<String> {
         }
         K::RepoFilesRestored => {
             let b: body::FilesRestored = read(event)?;
-            format!("{} files are back", b.restored)
+            let are = if b.restored == 1 { "is" } else { "are" };
+            format!("{} {are} back", counted(b.restored, "file"))
         }
         K::EngineConfigLoaded => {
             let b: body::ConfigLoaded = read(event)?;
@@ -262,13 +269,13 @@ fn try_describe(event: &Event) -> Option<String> {
             } else {
                 "not trusted yet: nothing of it executes"
             };
-            format!("{} rules in force, {trust}", b.rules.len())
+            format!("{} in force, {trust}", counted(b.rules.len(), "rule"))
         }
         K::EngineConfigRejected => {
             let b: body::ConfigRejected = read(event)?;
             format!(
-                "configuration has {} mistakes: {}",
-                b.errors.len(),
+                "configuration has {}: {}",
+                counted(b.errors.len(), "mistake"),
                 b.errors.join("; ")
             )
         }
@@ -368,6 +375,12 @@ fn try_describe(event: &Event) -> Option<String> {
             format!("{} from {}", b.event_type, b.source)
         }
     })
+}
+
+/// Says how many there are of `noun`, whose plural ends in `s`.
+pub(crate) fn counted<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+    let s = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {noun}{s}")
 }
 
 /// Takes the full stop off a sentence that goes on here.

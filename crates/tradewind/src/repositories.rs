@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tradewind_core::RepositoryId;
-use tradewind_journal::{ReadError, Reader, Tx, TxError};
+use tradewind_core::payload::RepositoryRemoved;
+use tradewind_core::{EventKind, RepositoryId};
+use tradewind_journal::{Filter, ReadError, Reader, Tx, TxError};
 
 use crate::report::{Exit, Failure};
 
@@ -77,8 +78,21 @@ fn has_table(reader: &Reader) -> Result<bool, ReadError> {
 
 /// Returns the names of all repositories by id.
 pub(crate) fn names(reader: &Reader) -> Result<BTreeMap<RepositoryId, String>, Failure> {
-    let all = all(reader).map_err(|e| Failure::from_error(Exit::Outside, &e))?;
-    Ok(all.into_iter().map(|r| (r.id, r.name)).collect())
+    let outside = |error: ReadError| Failure::from_error(Exit::Outside, &error);
+    // Those that are on the list no more are known by where they were last.
+    let removed = Filter {
+        kinds: vec![EventKind::RepoRepositoryRemoved],
+        ..Filter::default()
+    };
+    let mut names = BTreeMap::new();
+    for event in reader.select(&removed).map_err(outside)? {
+        if let (Some(id), Ok(body)) = (event.repository, event.payload::<RepositoryRemoved>()) {
+            names.insert(id, name_of(Path::new(&body.path)));
+        }
+    }
+    let listed = all(reader).map_err(outside)?;
+    names.extend(listed.into_iter().map(|r| (r.id, r.name)));
+    Ok(names)
 }
 
 /// Returns where the repository was last and the view of its references.

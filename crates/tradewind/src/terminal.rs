@@ -9,7 +9,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use owo_colors::{OwoColorize, Stream};
 
-use crate::report::Failure;
+use crate::report::{Exit, Failure};
 
 /// How loud a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,18 +44,26 @@ fn paint_for(stream: Stream, tone: Tone, text: &impl Display) -> String {
     }
 }
 
-/// Writes one line to standard output. A reader that went away ends the program quietly, as `head` expects.
+/// Writes one line to standard output.
+///
+/// A reader that went away ends the program quietly, as `head` expects. An answer that is lost otherwise, as
+/// on a full disk, ends it with a failure: half an answer must not pass for a whole one.
 pub(crate) fn line(text: impl Display) {
-    let written = writeln!(std::io::stdout().lock(), "{text}");
-    if let Err(error) = written
-        && error.kind() == ErrorKind::BrokenPipe
-    {
-        #[expect(
-            clippy::exit,
-            reason = "nobody reads any more; there is nothing left to report to"
-        )]
-        std::process::exit(0);
-    }
+    let Err(error) = writeln!(std::io::stdout().lock(), "{text}") else {
+        return;
+    };
+    let exit = if error.kind() == ErrorKind::BrokenPipe {
+        Exit::Done
+    } else {
+        let lost = Failure::because(Exit::Outside, "the answer cannot be written", &error);
+        failure(&lost.hint("make room, or write it elsewhere"));
+        Exit::Outside
+    };
+    #[expect(
+        clippy::exit,
+        reason = "nobody reads any more; there is nothing left to report to"
+    )]
+    std::process::exit(i32::from(exit as u8));
 }
 
 /// Writes one line to standard error: progress, hints, anything that is not the answer.
@@ -77,15 +85,16 @@ pub(crate) fn failure(failure: &Failure) {
     note(format_args!(
         "{} {}.",
         paint_for(Stream::Stderr, Tone::Bad, &"error:"),
-        clean(&failure.what)
+        word(&failure.what)
     ));
     for why in &failure.why {
         note(format_args!("  because {}", clean(why)));
     }
     if let Some(hint) = &failure.hint {
         note(format_args!(
-            "{} {hint}",
-            paint_for(Stream::Stderr, Tone::Strong, &"next:")
+            "{} {}",
+            paint_for(Stream::Stderr, Tone::Strong, &"next:"),
+            word(hint)
         ));
     }
 }
@@ -104,20 +113,26 @@ pub(crate) fn width() -> usize {
         .unwrap_or(100)
 }
 
-/// Makes text from outside safe to print: control characters and direction overrides become `?`.
+/// Makes text from outside safe to print: control characters, separators and direction overrides become `?`.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\t' => c,
             c if c.is_control() => '?',
-            '\u{200e}'
+            '\u{061c}'
+            | '\u{200e}'
             | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
+            | '\u{2028}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}'
             | '\u{feff}' => '?',
             c => c,
         })
         .collect()
+}
+
+/// Makes a name from outside, such as a path, a word of one line: as [`clean`], and line breaks become `?` too.
+pub(crate) fn word(name: impl Display) -> String {
+    clean(&name.to_string()).replace(['\n', '\t'], "?")
 }
 
 /// Makes text from outside fit one line of at most `max_chars` characters.
@@ -138,6 +153,11 @@ mod tests {
     #[test]
     fn escape_sequences_in_outside_text_do_not_reach_the_terminal() {
         assert_eq!(clean("a\u{1b}]0;title\u{7}b\u{202e}c"), "a?]0;title?b?c");
+    }
+
+    #[test]
+    fn a_name_cannot_break_a_line() {
+        assert_eq!(word("a\nb\r\tc\u{2028}d  e"), "a?b??c?d  e");
     }
 
     #[test]

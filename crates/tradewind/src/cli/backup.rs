@@ -39,7 +39,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
             {
                 terminal::line(format_args!(
                     "The journal up to event {last} is in {}.",
-                    to.display()
+                    terminal::word(to.display())
                 ));
                 terminal::line(
                     "Undo material (blobs/) is not in it: it belongs to the work trees of this machine.",
@@ -65,10 +65,11 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
                         format!("{} cannot be loaded", from.display()),
                         &error,
                     )
+                    .hint("name a file that `tradewind backup create FILE` wrote; the journal is as it was")
                 })?;
             terminal::line(format_args!(
                 "The journal ends with event {last} again. The replaced one is kept in {}.",
-                place.state().display()
+                terminal::word(place.state().display())
             ));
             Ok(Exit::Done)
         }

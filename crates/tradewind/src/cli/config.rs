@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::Format;
+use crate::describe::counted;
 use crate::place::{CONFIG_FILE, Place};
 use crate::report::{Exit, Failure, Outcome};
 use crate::terminal::{self, Tone, paint};
@@ -67,9 +68,9 @@ fn check(place: &Place, format: Format) -> Outcome {
     match checked {
         Ok(config) => {
             terminal::line(format_args!(
-                "{} {CONFIG_FILE}: {} rules, no mistakes.",
+                "{} {CONFIG_FILE}: {}, no mistakes.",
                 paint(Tone::Good, "ok"),
-                config.rule_count()
+                counted(config.rule_count(), "rule")
             ));
             Ok(Exit::Done)
         }
@@ -79,10 +80,10 @@ fn check(place: &Place, format: Format) -> Outcome {
                     "{CONFIG_FILE}:{}:{}: {}",
                     mistake.line,
                     mistake.column,
-                    terminal::clean(&mistake.message)
+                    terminal::word(&mistake.message)
                 ));
             }
-            Err(Failure::new(Exit::Config, format!("{CONFIG_FILE} has {} mistakes", mistakes.len()))
+            Err(Failure::new(Exit::Config, format!("{CONFIG_FILE} has {}", counted(mistakes.len(), "mistake")))
                 .hint("correct them and run `tradewind config check` again; until then the configuration before stays in force"))
         }
     }

@@ -11,6 +11,7 @@ use tradewind_journal::{ReadError, Reader};
 
 use super::Format;
 use crate::client::Daemon;
+use crate::describe::counted;
 use crate::place::{CONFIG_FILE, Place};
 use crate::report::{Exit, Outcome};
 use crate::terminal::{self, Tone, paint};
@@ -99,14 +100,14 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
                 terminal::line(format_args!(
                     "{mark} {:<14} {}",
                     check.name,
-                    terminal::clean(&check.found)
+                    terminal::word(&check.found)
                 ));
                 if !check.fix.is_empty() {
                     terminal::line(format_args!(
                         "        {:<14} {} {}",
                         "",
                         paint(Tone::Strong, "→"),
-                        check.fix
+                        terminal::word(&check.fix)
                     ));
                 }
             }
@@ -197,8 +198,8 @@ fn store(place: &Place) -> Check {
             (Ok(last), Ok(stats)) => ok(
                 NAME,
                 format!(
-                    "{} events up to {last}, {} KiB",
-                    stats.events,
+                    "{} up to {last}, {} KiB",
+                    counted(stats.events, "event"),
                     stats.bytes / 1024
                 ),
             ),
@@ -384,10 +385,10 @@ fn configuration(place: &Place) -> Check {
     };
     match std::fs::read_to_string(location.top.join(CONFIG_FILE)) {
         Ok(text) => match wire::Config::parse(&text) {
-            Ok(config) => ok("configuration", format!("{} rules", config.rule_count())),
+            Ok(config) => ok("configuration", counted(config.rule_count(), "rule")),
             Err(mistakes) => problem(
                 "configuration",
-                format!("{} mistakes in {CONFIG_FILE}", mistakes.len()),
+                format!("{} in {CONFIG_FILE}", counted(mistakes.len(), "mistake")),
                 "tradewind config check",
             ),
         },

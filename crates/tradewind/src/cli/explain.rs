@@ -73,7 +73,10 @@ pub(crate) fn run(place: &Place, args: &Args) -> Outcome {
     }
     let names = repositories::names(&reader)?;
     if let Some(name) = tree.event.repository.and_then(|id| names.get(&id)) {
-        terminal::line(format_args!("In {}:", paint(Tone::Strong, name)));
+        terminal::line(format_args!(
+            "In {}:",
+            paint(Tone::Strong, terminal::word(name))
+        ));
     }
     draw(&tree, args.seq, "", "", "");
     if let Some(missing) = tree.event.cause {
@@ -203,15 +206,17 @@ fn spread(value: &serde_json::Value, depth: usize, out: &mut Vec<String>) {
         Value::String(text) if text.is_empty() => {}
         Value::Array(items) if items.is_empty() => {}
         Value::String(text) if text.contains('\n') => {
-            out.push(format!("{indent}{name}:"));
+            out.push(format!("{indent}{}:", terminal::word(name)));
             out.extend(text.lines().map(|line| format!("{indent}  {line}")));
         }
-        Value::String(text) => out.push(format!("{indent}{name}: {text}")),
+        Value::String(text) => out.push(format!("{indent}{}: {text}", terminal::word(name))),
         Value::Object(_) | Value::Array(_) => {
-            out.push(format!("{indent}{name}:"));
+            out.push(format!("{indent}{}:", terminal::word(name)));
             spread(value, depth + 1, out);
         }
-        Value::Bool(_) | Value::Number(_) => out.push(format!("{indent}{name}: {value}")),
+        Value::Bool(_) | Value::Number(_) => {
+            out.push(format!("{indent}{}: {value}", terminal::word(name)));
+        }
     };
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| entry(name, value)),

@@ -54,7 +54,7 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
         .map_err(|e| Failure::from_error(Exit::Outside, &e))?;
     terminal::line(format_args!(
         "Wrote {}. Every rule is in {} mode: it says what it would do and does nothing.",
-        path.display(),
+        terminal::word(path.display()),
         paint(Tone::Strong, "shadow")
     ));
     terminal::line("Next:");

@@ -10,7 +10,8 @@ use tradewind_core::{Event, EventKind, RepositoryId, Seq};
 use tradewind_journal::{Filter, Reader};
 
 use super::Format;
-use crate::describe::{describe, tone};
+use crate::describe::{counted, describe, tone};
+use crate::http::events::LAST_WRITE;
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::terminal::{self, Tone, one_line, paint};
@@ -30,7 +31,7 @@ pub(crate) struct Args {
     /// Only since then: `2h`, `3 days`, `2026-11-23`, `2026-11-23T09:30:00Z`
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Only until then
+    /// Only until then; `--follow` ends there
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
     /// Only events about this subject, e.g. a branch or a rule
@@ -57,6 +58,10 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     }
     let filter = filter(place, &args)?;
     let names = repositories::names(&reader)?;
+    // Before the events are read: what comes between is shown, not skipped.
+    let upper = reader
+        .last()
+        .map_err(|e| Failure::from_error(Exit::Outside, &e))?;
     let mut events = reader
         .select(&filter)
         .map_err(|e| Failure::from_error(Exit::Outside, &e))?;
@@ -68,28 +73,28 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         terminal::line(serde_json::to_string_pretty(&body).unwrap_or_default());
         return Ok(Exit::Done);
     }
-    if events.is_empty() && !args.follow {
+    if events.is_empty() && !args.follow && args.limit > 0 {
         terminal::note(
             "No events match. `tradewind log --all` shows every repository; `tradewind up` starts watching.",
         );
     }
-    let mut last = events.last().map_or(filter.after, |e| e.seq);
+    let mut last = events.last().map_or(upper, |e| e.seq);
     for event in &events {
         show(event, &names, args.format);
     }
     if !args.follow {
         return Ok(Exit::Done);
     }
-    let upper = reader
-        .last()
-        .map_err(|e| Failure::from_error(Exit::Outside, &e))?;
-    last = last.max(if events.is_empty() { upper } else { last });
     let filter = Filter {
         newest_first: false,
         limit: 512,
         ..filter
     };
     loop {
+        // Asked before reading: an event from before the end may be written a moment after it.
+        let is_over = filter
+            .until
+            .is_some_and(|end| place.now().duration_since(end) > LAST_WRITE);
         let events = reader
             .select(&Filter {
                 after: last,
@@ -101,6 +106,9 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
             last = event.seq;
         }
         drop(std::io::stdout().flush());
+        if events.is_empty() && is_over {
+            return Ok(Exit::Done);
+        }
         if events.is_empty() {
             tokio::time::sleep(FOLLOW_INTERVAL).await;
         }
@@ -136,7 +144,7 @@ fn filter(place: &Place, args: &Args) -> Result<Filter, Failure> {
         } else {
             place.registered_repository()
         },
-        limit: args.limit.max(1),
+        limit: args.limit,
         newest_first: true,
         ..Filter::default()
     })
@@ -215,8 +223,11 @@ fn verify(reader: &Reader, format: Format) -> Outcome {
                 paint(Tone::Bad, "The chain is broken")
             };
             terminal::line(format_args!(
-                "{verdict}: {} events, {} to {}, {} of them erased.",
-                verified.events, verified.first, verified.last, verified.erased
+                "{verdict}: {}, {} to {}, {} of them erased.",
+                counted(verified.events, "event"),
+                verified.first,
+                verified.last,
+                verified.erased
             ));
         }
     }

@@ -8,6 +8,7 @@ use tradewind_journal::{Filter, ReadError, Reader, Stats};
 use super::Format;
 use super::log::text;
 use crate::client::{self, Card, Daemon};
+use crate::describe::counted;
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::repositories::{self, Watched};
@@ -108,13 +109,13 @@ fn show(repository: &Watched, rules: Option<&ConfigLoaded>) {
     terminal::line("");
     terminal::line(format_args!(
         "{} {}",
-        paint(Tone::Strong, &repository.name),
-        paint(Tone::Dim, repository.path.display())
+        paint(Tone::Strong, terminal::word(&repository.name)),
+        paint(Tone::Dim, terminal::word(repository.path.display()))
     ));
     if let Some(problem) = &repository.problem {
         terminal::line(format_args!(
             "  {}",
-            paint(Tone::Bad, terminal::clean(problem))
+            paint(Tone::Bad, terminal::word(problem))
         ));
     }
     match rules {
@@ -132,7 +133,7 @@ fn show(repository: &Watched, rules: Option<&ConfigLoaded>) {
                 terminal::line(format_args!(
                     "  {} {}",
                     paint(tone, format_args!("{mode:<8}")),
-                    terminal::clean(name)
+                    terminal::word(name)
                 ));
             }
             if !loaded.is_trusted {
@@ -161,10 +162,10 @@ fn headline(place: &Place, daemon: Option<&Card>, stats: &Stats, paused: Option<
         )),
     }
     terminal::line(format_args!(
-        "journal  {} events, {} KiB in {}",
-        stats.events,
+        "journal  {}, {} KiB in {}",
+        counted(stats.events, "event"),
         stats.bytes / 1024,
-        place.state().display()
+        terminal::word(place.state().display())
     ));
     if let Some(seq) = paused {
         terminal::line(format_args!(
@@ -174,9 +175,13 @@ fn headline(place: &Place, daemon: Option<&Card>, stats: &Stats, paused: Option<
     }
     if open > 0 {
         terminal::line(format_args!(
-            "{} {} proposals wait for you: `tradewind proposals list`",
+            "{} {} for you: `tradewind proposals list`",
             paint(Tone::Warn, "asked"),
-            open
+            if open == 1 {
+                "1 proposal waits".to_owned()
+            } else {
+                format!("{open} proposals wait")
+            }
         ));
     }
 }

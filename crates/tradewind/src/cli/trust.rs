@@ -48,12 +48,12 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     }
     terminal::line(format_args!(
         "{CONFIG_FILE} in {} would execute:",
-        location.top.display()
+        terminal::word(location.top.display())
     ));
     for what in &executed {
         terminal::line(format_args!(
             "  {:<24} {:<8} {}",
-            what.place,
+            terminal::word(&what.place),
             what.mode.as_str(),
             paint(Tone::Strong, terminal::one_line(&what.command, 400))
         ));

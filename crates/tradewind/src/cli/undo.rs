@@ -50,7 +50,7 @@ pub(crate) async fn show(place: &Place, command: Command, done: &str, next: &str
     );
     if let Reply::Changed { changes, event } = place.control(command).await? {
         for change in &changes {
-            terminal::line(terminal::clean(&change.what));
+            terminal::line(terminal::word(&change.what));
             for line in change.diff.lines() {
                 terminal::line(format_args!(
                     "    {}",

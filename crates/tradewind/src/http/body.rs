@@ -77,10 +77,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_given_up() {
         let refusal = whole(endless(), &CancellationToken::new()).await;
-        assert_eq!(
-            refusal.unwrap_err().status(),
-            StatusCode::REQUEST_TIMEOUT
-        );
+        assert_eq!(refusal.unwrap_err().status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]

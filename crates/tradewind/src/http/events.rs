@@ -6,19 +6,22 @@
 //! binding 1.0.2; a foreign event becomes `external.event.received`, never a kind of ours.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::Stream;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tradewind_core::cloudevent::{self, CloudEventError};
 use tradewind_core::{Draft, Event, EventKind, RepositoryId, Seq};
-use tradewind_journal::Filter;
+use tradewind_journal::{Filter, Follow};
 
 use super::problem;
 use crate::daemon::hub::Hub;
@@ -27,6 +30,8 @@ use crate::daemon::hub::Hub;
 const DEFAULT_LIMIT: usize = 100;
 /// Upper bound on events in one answer.
 const MAX_LIMIT: usize = 1_000;
+/// How long after it was recorded an event may take to be there for readers.
+pub(crate) const LAST_WRITE: SignedDuration = SignedDuration::from_secs(1);
 /// Upper bound on events in one posted batch.
 const MAX_BATCH: usize = 500;
 
@@ -101,7 +106,12 @@ pub(crate) async fn list(
         }
     };
     if accepts_stream(&headers) {
-        let after = last_event_id(&headers).unwrap_or(if query.after.is_some() {
+        // Who names a begin or an end asks for what was, as without a stream; else for what comes.
+        let is_bounded = query.after.is_some()
+            || query.before.is_some()
+            || query.since.is_some()
+            || query.until.is_some();
+        let after = last_event_id(&headers).unwrap_or(if is_bounded {
             filter.after
         } else {
             hub.journal().last()
@@ -186,7 +196,8 @@ pub(crate) fn accepts_stream(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Answers with the events after `after` that pass `filter`, each rendered by `render`, until the client leaves.
+/// Answers with the events after `after` that pass `filter`, each rendered by `render`, until the client leaves
+/// or the filter's end is reached.
 pub(crate) fn stream(
     hub: &Hub,
     after: Seq,
@@ -200,32 +211,27 @@ pub(crate) fn stream(
             "close one and try again",
         );
     };
-    let follow = hub.journal().follow(after);
-    let shutdown = hub.shutdown().clone();
-    let state = (follow, shutdown, permit, Vec::<Event>::new().into_iter());
-    let events = futures_util::stream::unfold(
-        state,
-        |(mut follow, shutdown, permit, mut batch)| async move {
-            loop {
-                if let Some(event) = batch.next() {
-                    return Some((event, (follow, shutdown, permit, batch)));
-                }
-                tokio::select! {
-                    // Cancel-safe: nothing is taken from the journal by waiting for the end.
-                    () = shutdown.cancelled() => return None,
-                    // Cancel-safe by `Follow`'s contract: a batch is handed over whole or not at all.
-                    next = follow.next() => match next {
-                        Ok(events) => batch = events.into_iter(),
-                        Err(error) => {
-                            tracing::warn!(%error, "event stream ended");
-                            return None;
-                        }
-                    },
-                }
-            }
-        },
-    );
-    let messages = filter_map(events, filter, render);
+    // A time so far away that no clock reaches it does not end the stream.
+    let deadline = filter.until.and_then(|end| {
+        let left = end.duration_since(hub.now()).saturating_add(LAST_WRITE);
+        Instant::now().checked_add(Duration::try_from(left).unwrap_or_default())
+    });
+    let live = Live {
+        follow: hub.journal().follow(after),
+        shutdown: hub.shutdown().clone(),
+        deadline,
+        filter,
+        position: after,
+        batch: Vec::new().into_iter(),
+        _permit: permit,
+    };
+    let messages = futures_util::stream::unfold((live, render), |(mut live, render)| async move {
+        let event = live.next().await?;
+        let message = sse::Event::default()
+            .id(event.seq.to_string())
+            .data(render(&event));
+        Some((Ok::<_, Infallible>(message), (live, render)))
+    });
     let mut response = Sse::new(messages)
         .keep_alive(KeepAlive::default())
         .into_response();
@@ -236,22 +242,72 @@ pub(crate) fn stream(
     response
 }
 
-fn filter_map(
-    events: impl Stream<Item = Event> + Send + 'static,
+/// A stream under way.
+struct Live {
+    follow: Follow,
+    shutdown: CancellationToken,
+    /// When nothing that was recorded before `filter.until` can come any more.
+    deadline: Option<Instant>,
     filter: Filter,
-    render: impl Fn(&Event) -> String + Send + 'static,
-) -> impl Stream<Item = Result<sse::Event, Infallible>> + Send + 'static {
-    use futures_util::StreamExt;
-    events.filter_map(move |event| {
-        let is_wanted = (filter.kinds.is_empty() || filter.kinds.contains(&event.kind))
-            && (filter.repository.is_none() || filter.repository == event.repository);
-        let message = is_wanted.then(|| {
-            Ok(sse::Event::default()
-                .id(event.seq.to_string())
-                .data(render(&event)))
-        });
-        std::future::ready(message)
-    })
+    /// The last event that was looked at.
+    position: Seq,
+    batch: std::vec::IntoIter<Event>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Live {
+    /// Returns the next event that passes the filter; none at the stream's end.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let is_behind = |before| self.position.next() >= before;
+            if self.filter.before.is_some_and(is_behind) {
+                return None;
+            }
+            if let Some(event) = self.batch.next() {
+                self.position = event.seq;
+                let is_late = |end: Timestamp| event.recorded_at.duration_since(end) > LAST_WRITE;
+                if self.filter.until.is_some_and(is_late) {
+                    return None;
+                }
+                if is_wanted(&self.filter, &event) {
+                    return Some(event);
+                }
+                continue;
+            }
+            let deadline = self.deadline;
+            let over = async move {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // In this order: what is in the journal is told before the stream ends by time.
+                biased;
+                // Cancel-safe: nothing is taken from the journal by waiting for the end.
+                () = self.shutdown.cancelled() => return None,
+                // Cancel-safe by `Follow`'s contract: a batch is handed over whole or not at all.
+                next = self.follow.next() => match next {
+                    Ok(events) => self.batch = events.into_iter(),
+                    Err(error) => {
+                        tracing::warn!(%error, "event stream ended");
+                        return None;
+                    }
+                },
+                // Cancel-safe: it only waits.
+                () = over => return None,
+            }
+        }
+    }
+}
+
+/// Whether an event passes all of the filter but its ends.
+fn is_wanted(filter: &Filter, event: &Event) -> bool {
+    (filter.kinds.is_empty() || filter.kinds.contains(&event.kind))
+        && (filter.repository.is_none() || filter.repository == event.repository)
+        && filter.before.is_none_or(|before| event.seq < before)
+        && filter.since.is_none_or(|since| event.recorded_at >= since)
+        && filter.until.is_none_or(|until| event.recorded_at < until)
 }
 
 /// Answers `POST /v1/events`.

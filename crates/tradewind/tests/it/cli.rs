@@ -1,6 +1,8 @@
 //! The command line: what it says on good and bad input, and with which exit code.
 
-use crate::support::{Repo, User};
+use tradewind_core::{EventKind, Seq};
+
+use crate::support::{Repo, Said, User};
 
 #[test]
 fn help_groups_the_commands_and_says_what_exit_codes_mean() {
@@ -169,7 +171,6 @@ fn listings_as_json_have_a_schema_version() {
 
 #[test]
 fn a_secret_is_erased_and_the_chain_still_verifies() {
-    use std::io::Write;
     let user = User::new();
     let repo = Repo::new(user.home.path().join("bot"));
     let secret = "Zx9\"quoted\\Secret77";
@@ -177,24 +178,11 @@ fn a_secret_is_erased_and_the_chain_still_verifies() {
         &repo.path,
         &["pause", "--reason", &format!("the key {secret} leaked")],
     );
-    let mut command = user.tradewind(&repo.path);
-    let mut child = command
-        .args(["erase", "--secret-from-stdin"])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(secret.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
+    let said = erase_secret(&user, &repo, secret);
+    assert_eq!(said.code, Some(0), "{said:#?}");
     assert!(
-        String::from_utf8_lossy(&output.stdout).contains("Erased the bodies of 1 events"),
-        "{output:?}"
+        said.out.contains("Erased the bodies of 1 event ("),
+        "{said:#?}"
     );
     for entry in std::fs::read_dir(user.state()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
@@ -224,4 +212,171 @@ fn a_backup_brings_the_journal_back() {
     );
     assert!(user.last() <= resumed);
     assert!(user.ok(&repo.path, &["log", "--verify"]).contains("intact"));
+}
+
+fn erase_secret(user: &User, repo: &Repo, secret: &str) -> Said {
+    use std::io::Write;
+    let mut command = user.tradewind(&repo.path);
+    let mut child = command
+        .args(["erase", "--secret-from-stdin"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(secret.as_bytes()).unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap().into()
+}
+
+/// `--dry-run` and `--reason` were refused beside the events, and copies were not named.
+#[test]
+fn erase_takes_its_options_and_names_the_files_that_may_still_hold_it() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let secret = "Zx9-very-secret-77";
+    user.ok(&repo.path, &["pause", "--reason", secret]);
+    let paused = user.events(&[tradewind_core::EventKind::EngineActingPaused])[0]
+        .seq
+        .to_string();
+    user.ok(&repo.path, &["backup", "create", "copy.db"]);
+    user.ok(&repo.path, &["backup", "load", "copy.db"]);
+    let shelf = user.state().join("blobs/ab");
+    std::fs::create_dir_all(&shelf).unwrap();
+    // The secret lies across the border of two pieces that are read.
+    let blob = [vec![b'x'; 1024 * 1024 - 5], secret.as_bytes().to_vec()].concat();
+    std::fs::write(shelf.join("abcd"), blob).unwrap();
+    std::fs::write(shelf.join("abff"), "harmless").unwrap();
+
+    let dry = user.run(
+        &repo.path,
+        &["erase", &paused, "--dry-run", "--reason", "x"],
+    );
+    assert_eq!(dry.code, Some(1), "{dry:#?}");
+    assert!(
+        dry.out.contains("Would erase the bodies of 1 event"),
+        "{dry:#?}"
+    );
+    for (args, part) in [
+        (&["erase", "9999"][..], "there is no event 9999"),
+        (&["erase", "9999", "-n"], "there is no event 9999"),
+        (
+            &["erase", &paused, "--secret-from-stdin"],
+            "cannot be used with",
+        ),
+    ] {
+        let said = user.run(&repo.path, args);
+        assert_eq!(said.code, Some(2), "{said:#?}");
+        assert!(said.err.contains(part), "{said:#?}");
+    }
+    let unknown = user.run(&repo.path, &["erase", "9999"]);
+    assert!(unknown.err.contains("next: events 1 to"), "{unknown:#?}");
+
+    let said = erase_secret(&user, &repo, secret);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert!(
+        said.out.contains("Erased the bodies of 1 event"),
+        "{said:#?}"
+    );
+    for part in ["journal-replaced-", "copy.db", "abcd"] {
+        assert!(said.out.contains(part), "{part}: {said:#?}");
+    }
+    assert!(!said.out.contains("abff"), "{said:#?}");
+    let again = user.run(&repo.path, &["erase", &paused]);
+    assert_eq!(again.code, Some(2), "{again:#?}");
+    assert!(again.err.contains("erased already"), "{again:#?}");
+}
+
+#[test]
+fn a_file_that_is_no_backup_is_refused_with_the_way_out() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    user.ok(&repo.path, &["pause"]);
+    repo.write("copy.db", "not a backup");
+    for file in ["copy.db", "missing.db"] {
+        let said = user.run(&repo.path, &["backup", "load", file]);
+        assert_eq!(said.code, Some(5), "{said:#?}");
+        assert!(
+            said.err.contains("next: ") && said.err.contains("backup create"),
+            "{said:#?}"
+        );
+    }
+    assert!(user.ok(&repo.path, &["log", "--verify"]).contains("intact"));
+}
+
+/// Half an answer passed for a whole one.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_is_lost_is_a_failure_and_one_that_nobody_reads_is_none() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    user.ok(&repo.path, &["pause"]);
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = user.tradewind(&repo.path);
+    let said = Said::from(command.arg("status").stdout(full).output().unwrap());
+    assert_eq!(said.code, Some(5), "{said:#?}");
+    assert!(
+        said.err.contains("the answer cannot be written"),
+        "{said:#?}"
+    );
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = user.tradewind(&repo.path);
+    let said = Said::from(command.arg("status").stdout(writer).output().unwrap());
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:#?}");
+}
+
+#[test]
+fn following_ends_at_its_end_and_nothing_is_what_zero_shows() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    user.ok(&repo.path, &["pause"]);
+    assert_eq!(user.ok(&repo.path, &["log", "--all", "-n", "0"]), "");
+    let all = user.ok(&repo.path, &["log", "--all"]);
+    // Recorded before it; the command ends instead of waiting for what cannot come.
+    let end = user.events(&[]).last().unwrap().recorded_at + jiff::SignedDuration::from_secs(1);
+    let followed = ["log", "--all", "--follow", "--until", &end.to_string()];
+    assert_eq!(user.ok(&repo.path, &followed), all);
+    user.ok(&repo.path, &["resume"]);
+    assert_eq!(user.ok(&repo.path, &followed), all);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_cannot_write_a_line_of_its_own() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot\n 999 forged\u{1b}[31m"));
+    repo.commit("history");
+    let _daemon = user.up(&repo.path);
+    repo.write("x\n 999 forged\u{1b}[31m.py", "");
+    let changed = user
+        .wait(Seq::ZERO, EventKind::RepoWorktreeChanged)
+        .seq
+        .to_string();
+    for args in [
+        &["log", "--all"][..],
+        &["status"],
+        &["explain", &changed],
+        &["explain", "2"],
+        &["trust", "--show"],
+        &["doctor"],
+        &["init"],
+    ] {
+        let said = user.run(&repo.path, args);
+        for line in said.out.lines().chain(said.err.lines()) {
+            assert!(!line.starts_with(" 999 forged"), "{args:?}: {said:#?}");
+            assert!(!line.contains('\u{1b}'), "{args:?}: {said:#?}");
+        }
+    }
+    user.ok(&repo.path, &["up", "--remove"]);
+    let removed = user.ok(&repo.path, &["log", "--all"]);
+    let line = removed
+        .lines()
+        .find(|line| line.contains("repo.repository.removed"));
+    assert!(line.unwrap().contains(" bot 999 for… "), "{removed}");
 }

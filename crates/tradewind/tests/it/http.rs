@@ -315,3 +315,42 @@ fn a_crowd_that_asks_nothing_does_not_lock_the_owner_out() {
     });
     assert!(closed.count() >= 600 - 256, "the crowd is not bounded");
 }
+
+#[test]
+fn a_stream_begins_and_ends_where_a_listing_does() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let daemon = user.up(&repo.path);
+    for n in 0..3 {
+        repo.commit(&format!("commit {n}"));
+        let count = || Some(()).filter(|()| commits(&user).len() == n + 1);
+        user.until("the commit", count);
+    }
+    let seen = commits(&user);
+    let first = &seen[0];
+    for query in [
+        format!("after=0&before={}", seen[2].seq),
+        format!("since={}&before={}", first.recorded_at, seen[2].seq),
+        format!("until={}", seen[2].recorded_at),
+        format!("since={0}&until={0}", seen[1].recorded_at),
+        format!("before={}", first.seq),
+    ] {
+        let path = format!("/v1/events?kind=repo.commit.created&{query}");
+        let listed = daemon.ask("GET", &path, &[&daemon.bearer()], "");
+        let listed: Vec<serde_json::Value> = serde_json::from_str(&listed.body).unwrap();
+        let listed: Vec<_> = listed.iter().map(|e| e["id"].as_str().unwrap()).collect();
+        // It ends by itself, so that the whole answer can be read.
+        let accept = "Accept: text/event-stream";
+        let stream = daemon.ask("GET", &path, &[&daemon.bearer(), accept], "");
+        let streamed: Vec<_> = stream
+            .body
+            .lines()
+            .filter_map(|line| line.strip_prefix("id: "))
+            .collect();
+        assert_eq!(streamed, listed, "{query}");
+    }
+}
+
+fn commits(user: &User) -> Vec<tradewind_core::Event> {
+    user.events(&[EventKind::RepoCommitCreated])
+}
