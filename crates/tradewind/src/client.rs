@@ -37,6 +37,14 @@ pub(crate) struct Card {
     pub(crate) address: SocketAddr,
     /// Version of the program.
     pub(crate) version: String,
+    /// Whether it has looked at every repository once; it answers before that.
+    #[serde(default = "yes")]
+    pub(crate) is_ready: bool,
+}
+
+/// A daemon of before it said so wrote its card when it was ready.
+fn yes() -> bool {
+    true
 }
 
 impl Card {

@@ -1,7 +1,8 @@
 //! The daemon: one per user. Watches repositories, lets the engine decide and act, serves the listener.
 //!
-//! Starts in this order: store (its lock makes us the only one), listener, engine, watchers; ends in the
-//! reverse order under one deadline, the journal last. Every task belongs to the supervisor.
+//! Starts in this order: store (its lock makes us the only one), listener, watchers, engine; ends in the
+//! reverse order under one deadline, the journal last. Every task belongs to the supervisor. It answers from
+//! when it listens: a repository that is slow to look at must not make it seem dead.
 
 pub(crate) mod clock;
 pub(crate) mod housekeeping;
@@ -31,6 +32,8 @@ use watcher::Watchers;
 /// Where the daemon listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8420));
+/// Names the variable that says where to listen.
+pub(crate) const LISTEN_VARIABLE: &str = "TRADEWIND_LISTEN";
 /// How long everything together may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
@@ -78,22 +81,33 @@ pub(crate) async fn run(place: &Place, journal: Journal, options: Options) -> Ou
         listen: bound.to_string(),
     };
     append(&hub, &started).await?;
-
-    let begun = begin(place, options.first.as_deref(), &controls, &hub, &watchers).await;
-    if let Err(failure) = begun {
-        end(place, &hub, &supervisor, "the start went wrong").await;
-        return Err(failure);
-    }
-    serve(&supervisor, listener, hub.clone());
-    count_events(&supervisor, hub.clone());
-    clock::watch(&supervisor, hub.clone());
-    housekeeping::start(&supervisor, controls.clone());
-    run_engine(&supervisor, controls.engine().clone());
-    let card = Card {
+    let mut card = Card {
         pid: std::process::id(),
         address: bound,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        is_ready: false,
     };
+    let begun = async {
+        // What an undo or restore left half done is completed before anybody looks at files or commands us.
+        let undo = controls.engine().undo();
+        undo.complete_interrupted().await.map_err(|e| outside(&e))?;
+        serve(&supervisor, listener, hub.clone());
+        count_events(&supervisor, hub.clone());
+        card.write(place.state()).map_err(|e| outside(&e))?;
+        tokio::select! {
+            begun = begin(place, options.first.as_deref(), &controls, &hub, &watchers) => begun,
+            // Cancel-safe: what was begun is ended as at any other time.
+            () = shutdown.cancelled() => Err(Failure::new(Exit::Daemon, "the daemon was told to end while it started")),
+        }
+    };
+    if let Err(failure) = begun.await {
+        end(place, &hub, &supervisor, "the start went wrong").await;
+        return Err(failure);
+    }
+    clock::watch(&supervisor, hub.clone());
+    housekeeping::start(&supervisor, controls.clone());
+    run_engine(&supervisor, controls.engine().clone());
+    card.is_ready = true;
     card.write(place.state()).map_err(|e| outside(&e))?;
     terminal::line(format_args!(
         "First page: http://{bound}   Journal: {}",
@@ -115,13 +129,6 @@ async fn begin(
     hub: &Hub,
     watchers: &Watchers,
 ) -> Result<(), Failure> {
-    // What an undo or restore left half done is completed before anybody looks at files.
-    controls
-        .engine()
-        .undo()
-        .complete_interrupted()
-        .await
-        .map_err(|e| outside(&e))?;
     let reader = place.reader()?;
     for repository in repositories::all(&reader).map_err(|e| outside(&e))? {
         if let Err(failure) =

@@ -64,11 +64,14 @@ const MIN_SETTLE: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WatchSection {
+    /// How changes are noticed: `notices` of the file system, or `poll` where those do not come, as on some
+    /// network and container file systems. Default `notices`.
+    pub(crate) method: WatchMethod,
     /// How often everything is compared by stat even without a notice of change. Default `60s`.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub(crate) rescan: Duration,
-    /// How often it is compared where notices of change do not work. Default `5s`.
+    /// How often it is compared where notices of change do not work or `method` is `poll`. Default `5s`.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub(crate) poll: Duration,
@@ -78,9 +81,20 @@ pub(crate) struct WatchSection {
     pub(crate) settle: Duration,
 }
 
+/// How changes are noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WatchMethod {
+    /// The file system tells; a comparison now and then makes sure.
+    Notices,
+    /// Everything is compared every `poll`.
+    Poll,
+}
+
 impl Default for WatchSection {
     fn default() -> Self {
         Self {
+            method: WatchMethod::Notices,
             rescan: Duration::from_mins(1),
             poll: Duration::from_secs(5),
             settle: Duration::from_secs(1),

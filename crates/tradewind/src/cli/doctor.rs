@@ -260,17 +260,35 @@ async fn daemon_or_port(place: &Place) -> Check {
             ),
         );
     }
-    let address: SocketAddr = daemon::DEFAULT_LISTEN;
+    let variable = daemon::LISTEN_VARIABLE;
+    let named = std::env::var(variable).ok();
+    let address: SocketAddr = match named.as_deref().map(str::parse) {
+        None => daemon::DEFAULT_LISTEN,
+        Some(Ok(address)) => address,
+        Some(Err(_no_address)) => {
+            return problem(
+                NAME,
+                format!(
+                    "{variable} is {:?}, which is no address",
+                    named.unwrap_or_default()
+                ),
+                format!(
+                    "set {variable} to an address and port such as 127.0.0.1:8421, or unset it"
+                ),
+            );
+        }
+    };
+    let by = named.map(|_| format!(" ({variable})")).unwrap_or_default();
     match TcpListener::bind(address) {
         Ok(_free) => note(
             NAME,
-            format!("none runs; port {} is free", address.port()),
+            format!("none runs; {address}{by} is free"),
             "tradewind up",
         ),
         Err(error) => problem(
             NAME,
-            format!("none runs, and {address} cannot be used: {error}"),
-            "tradewind up --listen 127.0.0.1:8421",
+            format!("none runs, and {address}{by} cannot be used: {error}"),
+            "tradewind up --listen 127.0.0.1:0   (any free port)",
         ),
     }
 }

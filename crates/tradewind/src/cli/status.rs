@@ -151,7 +151,11 @@ fn headline(place: &Place, daemon: Option<&Card>, stats: &Stats, paused: Option<
     match daemon {
         Some(card) => terminal::line(format_args!(
             "{} http://{} (version {}, pid {})",
-            paint(Tone::Good, "running"),
+            if card.is_ready {
+                paint(Tone::Good, "running")
+            } else {
+                paint(Tone::Warn, "starting, looks at the repositories")
+            },
             card.address,
             card.version,
             card.pid

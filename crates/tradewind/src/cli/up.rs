@@ -22,9 +22,9 @@ use crate::{daemon, registration, service};
     reason = "each is a flag of the command line"
 )]
 pub(crate) struct Args {
-    /// Where to listen; beyond loopback everything needs the token
-    #[arg(long, value_name = "ADDRESS", env = "TRADEWIND_LISTEN", default_value_t = daemon::DEFAULT_LISTEN)]
-    listen: SocketAddr,
+    /// Where to listen, 127.0.0.1:8420 if nothing is said; beyond loopback everything needs the token
+    #[arg(long, value_name = "ADDRESS", env = daemon::LISTEN_VARIABLE)]
+    listen: Option<SocketAddr>,
     /// A further host name that leads here, e.g. `host.docker.internal`
     #[arg(long, value_name = "NAME")]
     host_name: Vec<String>,
@@ -77,7 +77,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     let deadline = Instant::now() + START_LIMIT;
     let journal = loop {
         if let Some(daemon) = Daemon::find(place.state()) {
-            match join(&daemon, wants.clone()).await {
+            match join(&daemon, &args, wants.clone()).await {
                 Err(SendError::Gone) => {}
                 other => return other?,
             }
@@ -91,7 +91,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         }
     };
     let options = daemon::Options {
-        listen: args.listen,
+        listen: args.listen.unwrap_or(daemon::DEFAULT_LISTEN),
         names: args.host_name,
         first: wants,
     };
@@ -99,13 +99,14 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
 }
 
 /// Asks a running daemon to watch this repository too.
-async fn join(daemon: &Daemon, wants: Option<PathBuf>) -> Result<Outcome, SendError> {
+async fn join(daemon: &Daemon, args: &Args, wants: Option<PathBuf>) -> Result<Outcome, SendError> {
     let address = daemon.card().address;
     let Some(path) = wants else {
         if !daemon.is_alive().await {
             return Err(SendError::Gone);
         }
         terminal::line(format_args!("The daemon runs already: http://{address}"));
+        warn_of_ignored(args, address);
         return Ok(Ok(Exit::Done));
     };
     Ok(daemon.send(&Command::Register { path }).await?.map(|reply| {
@@ -113,9 +114,36 @@ async fn join(daemon: &Daemon, wants: Option<PathBuf>) -> Result<Outcome, SendEr
             let verb = if was_known { "is already watched" } else { "is now watched" };
             terminal::line(format_args!("{} ({}) {verb} by the running daemon: http://{address}", paint(Tone::Strong, terminal::one_line(&name, 60)), terminal::one_line(&path.display().to_string(), 400)));
             terminal::line("`tradewind log --follow` shows what happens; `tradewind status` what is in force.");
+            warn_of_ignored(args, address);
         }
         Exit::Done
     }))
+}
+
+/// Says what of the command line has no effect on a daemon that runs already.
+fn warn_of_ignored(args: &Args, address: SocketAddr) {
+    // Port 0 asks for any port.
+    let is_elsewhere = |wanted: &SocketAddr| {
+        wanted.ip() != address.ip() || wanted.port() != 0 && wanted.port() != address.port()
+    };
+    let mut again = String::new();
+    if let Some(wanted) = args.listen.filter(is_elsewhere) {
+        terminal::warn(format_args!(
+            "the running daemon listens on {address}, not on {wanted}."
+        ));
+        again = format!(" --listen {wanted}");
+    }
+    if !args.host_name.is_empty() {
+        terminal::warn("the running daemon keeps the host names that it was started with.");
+        for name in &args.host_name {
+            again.push_str(&format!(" --host-name {}", terminal::word(name)));
+        }
+    }
+    if !again.is_empty() {
+        terminal::note(format_args!(
+            "To change that: `tradewind up --stop`, then `tradewind up{again}`"
+        ));
+    }
 }
 
 async fn detach(place: &Place, args: &Args, wants: Option<PathBuf>) -> Outcome {
@@ -125,8 +153,10 @@ async fn detach(place: &Place, args: &Args, wants: Option<PathBuf>) -> Outcome {
         .map_err(|e| Failure::from_error(Exit::Outside, &e).hint("run `tradewind doctor`"))?;
     let log = place.state().join("daemon.log");
     let before = std::fs::metadata(&log).map_or(0, |meta| meta.len());
-    let mut spec =
-        CommandSpec::new(program, place.cwd()).args(["up", "--listen", &args.listen.to_string()]);
+    let mut spec = CommandSpec::new(program, place.cwd()).arg("up");
+    if let Some(listen) = args.listen {
+        spec = spec.args(["--listen", &listen.to_string()]);
+    }
     for name in &args.host_name {
         spec = spec.args(["--host-name", name.as_str()]);
     }
@@ -136,11 +166,19 @@ async fn detach(place: &Place, args: &Args, wants: Option<PathBuf>) -> Outcome {
     let mut child =
         process::spawn_detached(&spec, &log).map_err(|e| Failure::from_error(Exit::Outside, &e))?;
     let deadline = Instant::now() + START_LIMIT;
-    while Instant::now() < deadline {
+    loop {
+        let is_late = Instant::now() >= deadline;
+        // Before it is ready, what happens in a new repository may still be history.
         if let Some(daemon) = Daemon::find(place.state())
             && daemon.card().pid == child.pid()
+            && (daemon.card().is_ready || is_late)
             && daemon.is_alive().await
         {
+            if !daemon.card().is_ready {
+                terminal::warn(
+                    "it still looks at the repositories; `tradewind status` says when it is done.",
+                );
+            }
             terminal::line(format_args!(
                 "Tradewind runs in the background: http://{} (pid {})",
                 daemon.card().address,
@@ -155,13 +193,16 @@ async fn detach(place: &Place, args: &Args, wants: Option<PathBuf>) -> Outcome {
             // Another one was faster; the child joined it, and so do we.
             Ok(Some(ExitOutcome::Code(0))) => {
                 if let Some(daemon) = Daemon::find(place.state()) {
-                    return join(&daemon, wants).await?;
+                    return join(&daemon, args, wants).await?;
                 }
                 break;
             }
             Ok(Some(ended)) => return Err(did_not_start(&log, before, ended)),
             Ok(None) => {}
             Err(error) => return Err(Failure::from_error(Exit::Outside, &error)),
+        }
+        if is_late {
+            break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

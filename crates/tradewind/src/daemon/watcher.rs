@@ -27,7 +27,7 @@ use tradewind_host::watch::{Hint, Watch};
 use super::hub::Hub;
 use crate::control::Controls;
 use crate::report::Failure;
-use crate::wire::WatchSection;
+use crate::wire::{WatchMethod, WatchSection};
 use crate::{registration, repositories};
 use eyes::{Eyes, Look, Scope};
 
@@ -84,9 +84,9 @@ impl Watchers {
             .iter()
             .filter_map(|repository| self.start(controls, repository.id))
             .collect();
-        for looked in looks {
-            wait_for_look(&looked).await;
-        }
+        // All at once, under one limit: several slow ones take no longer than one.
+        let all = futures_util::future::join_all(looks.iter().map(CancellationToken::cancelled));
+        wait_for_look(all).await;
         Ok(())
     }
 
@@ -97,7 +97,7 @@ impl Watchers {
         };
         super::refresh_repositories(hub).await?;
         if let Some(looked) = self.start(controls, id) {
-            wait_for_look(&looked).await;
+            wait_for_look(looked.cancelled()).await;
         }
         Ok(())
     }
@@ -202,8 +202,8 @@ fn next_scope(
 }
 
 /// Waits for a first look, but not for ever: a huge work tree must not hold up the others.
-async fn wait_for_look(looked: &CancellationToken) {
-    if tokio::time::timeout(FIRST_LOOK_LIMIT, looked.cancelled())
+async fn wait_for_look(looked: impl Future) {
+    if tokio::time::timeout(FIRST_LOOK_LIMIT, looked)
         .await
         .is_err()
     {
@@ -267,9 +267,13 @@ impl Watcher {
                         self.found().await?;
                     }
                     if seen.is_config_changed {
+                        let before = self.config.method;
                         self.config = registration::configure(&self.controls, self.id, eyes.top())
                             .await?
                             .watch;
+                        if self.config.method != before {
+                            self.listen(&eyes).await?;
+                        }
                     }
                     let moved = !seen.refs.is_empty() || !seen.tree.is_empty();
                     eyes.journal(&self.controls, seen).await?;
@@ -352,6 +356,10 @@ impl Watcher {
     /// Starts to listen for notices of change, or says that there are none.
     async fn listen(&mut self, eyes: &Eyes) -> Result<(), Failure> {
         self.watch = None;
+        if self.config.method == WatchMethod::Poll {
+            self.is_polling = true;
+            return Ok(());
+        }
         let Some(spec) = eyes.watch_spec() else {
             return Ok(());
         };

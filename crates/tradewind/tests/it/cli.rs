@@ -380,3 +380,33 @@ fn a_name_cannot_write_a_line_of_its_own() {
         .find(|line| line.contains("repo.repository.removed"));
     assert!(line.unwrap().contains(" bot 999 for… "), "{removed}");
 }
+
+/// It looked at the default port, whatever the daemon would be told.
+#[test]
+fn doctor_looks_at_the_address_that_the_daemon_would_take() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let daemon = |listen: &str| {
+        let mut command = user.tradewind(&repo.path);
+        command.args(["doctor", "--format", "json"]);
+        let output = command.env("TRADEWIND_LISTEN", listen).output().unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let checks = said["checks"].as_array().unwrap();
+        checks
+            .iter()
+            .find(|c| c["name"] == "daemon")
+            .unwrap()
+            .clone()
+    };
+    let check = daemon(&address);
+    assert_eq!(check["verdict"], "problem", "{check}");
+    assert!(
+        check["found"].as_str().unwrap().contains(&address),
+        "{check}"
+    );
+    let check = daemon("nonsense");
+    assert_eq!(check["verdict"], "problem", "{check}");
+    assert_eq!(daemon("127.0.0.1:0")["verdict"], "note");
+}

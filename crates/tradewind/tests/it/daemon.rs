@@ -7,7 +7,7 @@ use tradewind_core::payload::{
 };
 use tradewind_core::{EventKind as K, Seq};
 
-use crate::support::{Repo, User, git};
+use crate::support::{Repo, User, git, program};
 
 fn commits(user: &User) -> Vec<String> {
     user.events(&[K::RepoCommitCreated])
@@ -411,4 +411,131 @@ mode = "act"
         assert_eq!(held.reason, HeldReason::Loop);
     }
     assert_eq!(user.events(&[K::EngineActionRequested]).len(), 3);
+}
+
+/// While the start looked at a slow repository, `status` said that no daemon ran.
+#[cfg(unix)]
+#[test]
+fn a_daemon_that_starts_answers_before_it_has_looked_at_everything() {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::fs::PermissionsExt;
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.write("a.py", "");
+    repo.commit("history");
+    user.up(&repo.path).kill();
+    // A git that does not list files before it may.
+    let bin = user.home.path().join("bin");
+    let go = user.home.path().join("go");
+    std::fs::create_dir(&bin).unwrap();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *ls-files*) while [ ! -e '{}' ]; do sleep 0.02; done;; esac\nexec '{}' \"$@\"\n",
+        go.display(),
+        program(&["git"]).unwrap().display()
+    );
+    std::fs::write(bin.join("git"), script).unwrap();
+    std::fs::set_permissions(bin.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::join_paths(
+        std::iter::once(bin).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let mut child = user
+        .tradewind(&repo.path)
+        .args(["up", "--listen", "127.0.0.1:0"])
+        .env("PATH", path.unwrap())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    user.until("a daemon that starts", || {
+        let status = user.ok(&repo.path, &["status"]);
+        status.contains("starting").then_some(())
+    });
+    // It takes commands already.
+    user.ok(&repo.path, &["pause"]);
+    std::fs::write(go, "").unwrap();
+    let lines = out.lines().map_while(Result::ok);
+    assert!({ lines }.any(|line| line.starts_with("First page:")));
+    let status = user.ok(&repo.path, &["status"]);
+    assert!(status.starts_with("running"), "{status}");
+    user.ok(&repo.path, &["up", "--stop"]);
+    assert!(child.wait().unwrap().success());
+}
+
+/// Says whether the daemon holds notices of the file system.
+#[cfg(target_os = "linux")]
+fn listens_to_the_file_system(daemon: &crate::support::Daemon) -> bool {
+    std::fs::read_dir(format!("/proc/{}/fd", daemon.child.id()))
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .any(|target| target.to_string_lossy().contains("inotify"))
+}
+
+#[test]
+fn without_notices_of_change_everything_is_seen_by_looking() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    repo.write(
+        "tradewind.toml",
+        "[watch]\nmethod = \"poll\"\npoll = \"200ms\"\n",
+    );
+    for n in 0..40 {
+        repo.write(&format!("bot/m{n}.py"), "");
+    }
+    repo.commit("history");
+    let daemon = user.up(&repo.path);
+    #[cfg(target_os = "linux")]
+    assert!(!listens_to_the_file_system(&daemon));
+    let id = repo.commit("seen");
+    assert_eq!(user.wait(Seq::ZERO, K::RepoCommitCreated).subject, id);
+    repo.write("new.py", "x = 1\n");
+    user.wait(Seq::ZERO, K::RepoWorktreeChanged);
+    std::fs::remove_dir_all(repo.path.join("bot")).unwrap();
+    user.wait(Seq::ZERO, K::RepoFilesDeleted);
+    // It was asked for: nothing is degraded.
+    assert_eq!(user.events(&[K::RepoWatchDegraded]).len(), 0);
+    // And back, without a restart.
+    let before = user.last();
+    repo.write("tradewind.toml", "[watch]\nmethod = \"notices\"\n");
+    user.wait(before, K::EngineConfigLoaded);
+    #[cfg(target_os = "linux")]
+    user.until("notices", || {
+        listens_to_the_file_system(&daemon).then_some(())
+    });
+    let id = repo.commit("seen again");
+    let commits = || commits(&user).contains(&id).then_some(());
+    user.until("the commit", commits);
+    drop(daemon);
+}
+
+#[test]
+fn an_address_that_has_no_effect_is_told() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let daemon = user.up(&repo.path);
+    let here = daemon.address.to_string();
+    for args in [
+        &["up", "--listen", "127.0.0.1:1"][..],
+        &["up", "--only-registered", "--listen", "127.0.0.1:1"],
+    ] {
+        let said = user.run(&repo.path, args);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        assert!(
+            said.err
+                .contains(&format!("listens on {here}, not on 127.0.0.1:1")),
+            "{said:#?}"
+        );
+        assert!(
+            said.err.contains("tradewind up --listen 127.0.0.1:1"),
+            "{said:#?}"
+        );
+    }
+    let named = user.run(&repo.path, &["up", "--host-name", "box"]);
+    assert!(
+        named.err.contains("tradewind up --host-name box"),
+        "{named:#?}"
+    );
+    for listen in [here.as_str(), "127.0.0.1:0"] {
+        let said = user.run(&repo.path, &["up", "--listen", listen]);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:#?}");
+    }
 }
