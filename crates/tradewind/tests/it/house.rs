@@ -1,6 +1,6 @@
 //! The house's rules, read from the manifests and files: floors, doors, length.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Which floor each room is on (ARCHITECTURE.md, "The rooms"). A room imports lower floors only.
@@ -156,6 +156,83 @@ fn every_test_file_is_compiled() {
                     main.contains(&format!("mod {stem};")),
                     "{} is in no test binary",
                     path.display()
+                );
+            }
+        }
+    }
+}
+
+/// Lines of the table in docs/decisions/0002-dependencies.md: a crate and the rooms that it is for.
+fn decided() -> BTreeMap<String, BTreeSet<String>> {
+    let path = root().join("docs/decisions/0002-dependencies.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut decided = BTreeMap::new();
+    let lines = text.lines().filter(|line| line.starts_with("| "));
+    for line in lines.filter(|line| !line.starts_with("| Crate ")) {
+        let words = |cell: &str| cell.split(',').map(|word| word.trim().to_owned()).collect();
+        let cells: Vec<_> = line.trim_matches('|').split('|').collect();
+        let names: Vec<String> = words(cells[0]);
+        for name in names {
+            let rooms: Vec<String> = words(cells[1]);
+            let again = decided.insert(name, rooms.into_iter().collect());
+            assert!(again.is_none(), "a crate stands there twice: {line}");
+        }
+    }
+    decided
+}
+
+#[test]
+fn every_dependency_is_decided_and_used_where_the_decision_says() {
+    let mut used = BTreeMap::<String, BTreeSet<String>>::new();
+    for room in rooms() {
+        let manifest = manifest(&room);
+        let targets = manifest.get("target").and_then(|t| t.as_table());
+        let targets = targets.into_iter().flat_map(|t| t.values());
+        for table in targets.filter_map(|t| t.as_table()).chain([&manifest]) {
+            for (section, place) in [
+                ("dependencies", room.as_str()),
+                ("build-dependencies", room.as_str()),
+                ("dev-dependencies", "tests"),
+            ] {
+                let names = table.get(section).and_then(|t| t.as_table());
+                for name in names.into_iter().flat_map(|t| t.keys()) {
+                    if !name.starts_with("tradewind-") {
+                        used.entry(name.clone())
+                            .or_default()
+                            .insert(place.to_owned());
+                    }
+                }
+            }
+        }
+    }
+    let decided = decided();
+    for (name, rooms) in &used {
+        let Some(said) = decided.get(name) else {
+            panic!("{name} of {rooms:?} is not in docs/decisions/0002-dependencies.md");
+        };
+        assert!(
+            said.contains("all") || said == rooms,
+            "{name}: {said:?} is said, {rooms:?} is"
+        );
+    }
+    for name in decided.keys() {
+        assert!(used.contains_key(name), "nobody uses {name}");
+    }
+}
+
+/// One version of everything is what Cargo.toml promises.
+#[test]
+fn every_version_stands_in_the_workspace_list() {
+    for room in rooms() {
+        let manifest = manifest(&room);
+        for section in ["dependencies", "build-dependencies", "dev-dependencies"] {
+            let table = manifest.get(section).and_then(|t| t.as_table());
+            for (name, value) in table.into_iter().flatten() {
+                let is_inherited = value.get("workspace").and_then(toml::Value::as_bool);
+                assert_eq!(
+                    is_inherited,
+                    Some(true),
+                    "{room}: {name} has a version of its own"
                 );
             }
         }
