@@ -380,21 +380,7 @@ pub(crate) async fn execute(controls: &Controls, command: Command) -> Answer {
             max_bytes,
             keep_last,
         } => prune(controls, max_age, max_bytes, keep_last).await,
-        Command::Erase { events, reason } => {
-            let event = controls
-                .journal
-                .erase(events, reason)
-                .await
-                .map_err(|e| {
-                    let failure = write_failure(&e);
-                    match e {
-                        TxError::Refused { .. } => failure.hint("`tradewind log --all` lists the events"),
-                        TxError::LogHeld { .. } => failure.hint("it is in `journal.db-wal` still: end what reads the journal and run `tradewind up --stop`, which empties it"),
-                        _ => failure,
-                    }
-                })?;
-            Ok(Reply::Recorded { event })
-        }
+        Command::Erase { events, reason } => erase(controls, events, reason).await,
         Command::Stop => match &controls.watchers {
             Some(watchers) => {
                 watchers.stop();
@@ -484,6 +470,21 @@ async fn trust(controls: &Controls, repository: RepositoryId, digest: &str) -> A
     if controls.watchers.is_some() {
         registration::configure(controls, repository, &path).await?;
     }
+    Ok(Reply::Recorded { event })
+}
+
+async fn erase(controls: &Controls, events: Vec<Seq>, reason: String) -> Answer {
+    let erased = controls.journal.erase(events, reason).await;
+    let event = erased.map_err(|error| {
+        let failure = write_failure(&error);
+        match error {
+            TxError::Refused { .. } => failure.hint("`tradewind log --all` lists the events"),
+            TxError::LogHeld { .. } => failure.hint(
+                "it is in `journal.db-wal` until what reads the journal, such as `tradewind log --follow`, has ended",
+            ),
+            _ => failure,
+        }
+    })?;
     Ok(Reply::Recorded { event })
 }
 

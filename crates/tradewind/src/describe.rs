@@ -378,7 +378,7 @@ fn try_describe(event: &Event) -> Option<String> {
 }
 
 /// Says how many there are of `noun`, whose plural ends in `s`.
-pub(crate) fn counted<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+pub(crate) fn counted<N: Copy + Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     let s = if n == N::from(1) { "" } else { "s" };
     format!("{n} {noun}{s}")
 }
