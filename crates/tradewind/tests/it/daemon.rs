@@ -419,17 +419,24 @@ mode = "act"
 fn a_daemon_that_starts_answers_before_it_has_looked_at_everything() {
     use std::io::{BufRead, BufReader};
     use std::os::unix::fs::PermissionsExt;
+    struct Ended(std::process::Child);
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            drop(self.0.kill());
+            drop(self.0.wait());
+        }
+    }
     let user = User::new();
     let repo = Repo::new(user.home.path().join("bot"));
     repo.write("a.py", "");
     repo.commit("history");
     user.up(&repo.path).kill();
-    // A git that does not list files before it may.
+    // A git that does not list files before it may, or before the test has gone.
     let bin = user.home.path().join("bin");
     let go = user.home.path().join("go");
     std::fs::create_dir(&bin).unwrap();
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *ls-files*) while [ ! -e '{}' ]; do sleep 0.02; done;; esac\nexec '{}' \"$@\"\n",
+        "#!/bin/sh\ncase \"$*\" in *ls-files*) while [ ! -e '{}' ] && [ -e \"$0\" ]; do sleep 0.02; done;; esac\nexec '{}' \"$@\"\n",
         go.display(),
         program(&["git"]).unwrap().display()
     );
@@ -438,14 +445,15 @@ fn a_daemon_that_starts_answers_before_it_has_looked_at_everything() {
     let path = std::env::join_paths(
         std::iter::once(bin).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
-    let mut child = user
+    let child = user
         .tradewind(&repo.path)
         .args(["up", "--listen", "127.0.0.1:0"])
         .env("PATH", path.unwrap())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let out = BufReader::new(child.stdout.take().unwrap());
+    let mut child = Ended(child);
+    let out = BufReader::new(child.0.stdout.take().unwrap());
     user.until("a daemon that starts", || {
         let status = user.ok(&repo.path, &["status"]);
         status.contains("starting").then_some(())
@@ -458,7 +466,7 @@ fn a_daemon_that_starts_answers_before_it_has_looked_at_everything() {
     let status = user.ok(&repo.path, &["status"]);
     assert!(status.starts_with("running"), "{status}");
     user.ok(&repo.path, &["up", "--stop"]);
-    assert!(child.wait().unwrap().success());
+    assert!(child.0.wait().unwrap().success());
 }
 
 /// Says whether the daemon holds notices of the file system.
