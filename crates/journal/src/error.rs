@@ -270,6 +270,12 @@ pub enum ReadError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The file's own structure is damaged; whole tables may be hidden.
+    #[error("structure of the journal's file is damaged: {problem}")]
+    Structure {
+        /// The first damage, in SQLite's words.
+        problem: String,
+    },
     /// The database refused.
     #[error("journal cannot be read")]
     Sqlite(#[from] rusqlite::Error),
@@ -284,7 +290,9 @@ impl ReadError {
         match self {
             Self::Sqlite(error) if is_busy(error) => Recovery::RetryAfter(BUSY_RETRY),
             Self::Missing { .. } | Self::Newer { .. } | Self::Older { .. } => Recovery::Fix,
-            Self::Corrupt { .. } | Self::Sqlite(_) | Self::Closed => Recovery::GiveUp,
+            Self::Corrupt { .. } | Self::Structure { .. } | Self::Sqlite(_) | Self::Closed => {
+                Recovery::GiveUp
+            }
         }
     }
 }

@@ -54,6 +54,28 @@ pub(crate) fn find(conn: &Connection) -> rusqlite::Result<Found> {
     })
 }
 
+/// Says whether the store defines every table, index and view of the layout just as [`STEPS`] do. Tables
+/// of the rooms are not looked at.
+pub(crate) fn is_as_built(conn: &Connection) -> rusqlite::Result<bool> {
+    const DEFINITIONS: &str = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name";
+    type Definition = (String, String, String, Option<String>);
+    let definitions = |conn: &Connection| -> rusqlite::Result<Vec<Definition>> {
+        conn.prepare(DEFINITIONS)?
+            .query_map([], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?
+            .collect()
+    };
+    let model = Connection::open_in_memory()?;
+    for step in STEPS {
+        model.execute_batch(step)?;
+    }
+    let found = definitions(conn)?;
+    Ok(definitions(&model)?
+        .iter()
+        .all(|definition| found.contains(definition)))
+}
+
 /// Reads the journal's id.
 pub(crate) fn journal_id(conn: &Connection) -> rusqlite::Result<Option<JournalId>> {
     let bytes = conn

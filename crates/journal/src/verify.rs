@@ -2,7 +2,8 @@
 //!
 //! When it reports: an event whose hash does not follow from the one before it and from what is
 //! stored, a hole, a recorded time that goes backwards, an anchor that does not fit. Stored values are
-//! taken as bytes whatever their type, so that damage is reported and does not end the check.
+//! taken as bytes whatever their type, so that damage is reported and does not end the check. The file's
+//! own structure is checked first: damage there can hide whole tables, and a chain without events holds.
 //! What it cannot see: events missing at the very end, and a chain that was computed anew from some
 //! point on by somebody who can write the file. For both, compare the last hash with a backup.
 
@@ -84,8 +85,10 @@ impl Reader {
     /// Checks every event against the chain and tells `progress` now and then how far it has come.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`] when the database refuses, also because its file is damaged beyond reading.
+    /// [`ReadError::Structure`] when the file's structure is damaged; [`ReadError::Sqlite`] when the
+    /// database refuses, also because its file is damaged beyond reading.
     pub fn verify(&self, mut progress: impl FnMut(Seq)) -> Result<Verified, ReadError> {
+        self.check_structure()?;
         let mut check = self.start_check()?;
         let mut statement = self.conn.prepare_cached(
             "SELECT seq, kinds.name, schema, occurred_at, recorded_at, cause, correlation, subject,
@@ -112,6 +115,22 @@ impl Reader {
         }
         check.found.hash = chain::to_hex(&check.hash);
         Ok(check.found)
+    }
+
+    fn check_structure(&self) -> Result<(), ReadError> {
+        let answer: String = self
+            .conn
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if answer != "ok" {
+            return Err(ReadError::Structure { problem: answer });
+        }
+        // A letter changed in `INTEGER PRIMARY KEY` is still sound to SQLite, and reads as no events.
+        if layout::is_as_built(&self.conn)? {
+            return Ok(());
+        }
+        Err(ReadError::Structure {
+            problem: "a table is not defined as this program defines it".to_owned(),
+        })
     }
 
     fn anchor(&self) -> Result<Anchor, ReadError> {

@@ -199,7 +199,11 @@ fn verify(reader: &Reader, format: Format) -> Outcome {
                 bar.set_position(seq.0);
             }
         })
-        .map_err(|e| Failure::from_error(Exit::Outside, &e))?;
+        .map_err(|e| {
+            Failure::from_error(Exit::Outside, &e).hint(
+                "load the last good copy: `tradewind backup load FILE`; the damaged one is kept beside it",
+            )
+        })?;
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
