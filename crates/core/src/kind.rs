@@ -155,6 +155,9 @@ kinds! {
     /// Acting rules may act again.
     EngineActingResumed = "engine.acting.resumed", 1;
 
+    /// A repository was audited: what was found, by severity and by rule.
+    InsightAuditCompleted = "insight.audit.completed", 1;
+
     /// An event of another system came in; its own type and data are in the payload.
     ExternalEventReceived = "external.event.received", 1;
 }

@@ -39,6 +39,17 @@ macro_rules! bodies {
     };
 }
 
+/// One finding of an audit, as far as the next one needs it to compare.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditFinding {
+    /// Who it is: equal in each audit that finds it, although lines move.
+    pub identity: String,
+    /// The rule.
+    pub rule: String,
+    /// Its title, cut; text of the repository may stand in it.
+    pub title: String,
+}
+
 bodies! {
     /// Body of `journal.store.opened`.
     JournalStoreOpened as StoreOpened {
@@ -451,6 +462,29 @@ bodies! {
     EngineActingResumed as ActingResumed {
         /// Who said so.
         by: String,
+    }
+    /// Body of `insight.audit.completed`.
+    InsightAuditCompleted as AuditCompleted {
+        /// Where the repository is.
+        path: String,
+        /// The commit that was looked at; none before the first one.
+        commit: Option<String>,
+        /// Whether files were read as they lie in the work tree.
+        is_work_tree: bool,
+        /// Whether some rules were left aside, so that an absent finding says nothing.
+        is_partial: bool,
+        /// Findings by severity: `critical`, `high`, `medium`, `low`. Known and suppressed ones are not counted.
+        by_severity: BTreeMap<String, u64>,
+        /// Findings by rule.
+        by_rule: BTreeMap<String, u64>,
+        /// The findings, the most important first, known and suppressed ones too; bounded.
+        findings: Vec<AuditFinding>,
+        /// Findings beyond that bound.
+        more_findings: u64,
+        /// Questions that could not be decided.
+        not_checked: u64,
+        /// How long it took.
+        duration_ms: u64,
     }
 }
 

@@ -281,6 +281,35 @@ impl Git {
         Ok(true)
     }
 
+    /// Runs one safe command and hands on its output piece by piece as it comes, for output whose
+    /// records name their own length. Returns `false` when `on_piece` asked to stop.
+    ///
+    /// # Errors
+    /// As for [`Git::run`]; the pieces before an error have been handed on.
+    pub fn pieces<A: AsRef<OsStr>>(
+        &self,
+        dir: &Path,
+        args: &[A],
+        stdin: Vec<u8>,
+        mut on_piece: impl FnMut(&[u8]) -> std::ops::ControlFlow<()>,
+    ) -> Result<bool, GitError> {
+        let spec = self.spec(dir, args, stdin, call::Door::Safe)?;
+        let mut is_stopped = false;
+        let finished = process::stream_blocking(spec, &mut |piece| {
+            is_stopped = on_piece(piece).is_break();
+            if is_stopped {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
+        });
+        if is_stopped {
+            return Ok(false);
+        }
+        self.output(dir, args, finished)?;
+        Ok(true)
+    }
+
     fn spec<A: AsRef<OsStr>>(
         &self,
         dir: &Path,

@@ -6,14 +6,25 @@
 //! Not here: what to do about it, and when to look. Start reading at [`location`], then [`refs`]
 //! and [`changes`].
 
+pub mod api_map;
 pub mod changes;
+pub mod documents;
 pub mod error;
 pub mod fingerprint;
+pub mod generated;
+pub mod history;
+pub mod leaks;
 pub mod location;
+pub mod objects;
 pub mod oid;
 pub mod operation;
+pub mod outlines;
+pub mod project;
+pub mod python;
+pub mod references;
 pub mod refs;
 pub mod secrets;
+pub mod tree;
 pub mod worktree;
 
 mod stamp;

@@ -42,7 +42,20 @@ impl Oid {
         self.bytes == [0; 32]
     }
 
-    fn as_slice(&self) -> &[u8] {
+    /// Takes 20 or 32 raw bytes.
+    pub(crate) fn from_slice(raw: &[u8]) -> Option<Self> {
+        let is_sha256 = match raw.len() {
+            20 => false,
+            32 => true,
+            _ => return None,
+        };
+        let mut bytes = [0; 32];
+        bytes.get_mut(..raw.len())?.copy_from_slice(raw);
+        Some(Self { bytes, is_sha256 })
+    }
+
+    /// Returns the raw bytes.
+    pub(crate) fn as_slice(&self) -> &[u8] {
         if self.is_sha256 {
             &self.bytes
         } else {

@@ -13,6 +13,7 @@
 pub mod deletions;
 mod diff;
 mod filter;
+mod hidden;
 mod ignores;
 mod racy;
 mod scan;
@@ -32,8 +33,10 @@ pub use filter::watch_filter;
 use crate::error::RepoError;
 use crate::location::{self, Location};
 use crate::stamp::Stamp;
+use crate::tree::Unread;
+pub(crate) use hidden::Hidden;
 use ignores::Ignores;
-use tracked::Tracked;
+pub(crate) use tracked::{Kind, Tracked};
 
 /// Untracked files kept in a view; beyond it they are counted no more and a notice is due.
 pub const MAX_UNTRACKED: usize = 100_000;
@@ -51,7 +54,7 @@ pub struct TreeView {
     tracked: Arc<Tracked>,
     ignores: Arc<Ignores>,
     is_truncated: bool,
-    problems: Vec<String>,
+    problems: Vec<Unread>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +80,31 @@ impl TreeView {
     ) -> Result<Self, RepoError> {
         let known = previous.map(|previous| Arc::clone(&previous.tracked));
         let tracked = Tracked::read(git, location, known, now)?;
-        scan::run(location, &tracked, previous, now)
+        scan::run(location, &tracked, previous, now, None)
+    }
+
+    /// Looks at the work tree with an index that was read already, and tells what is ignored.
+    pub(crate) fn with_hidden(
+        location: &Location,
+        tracked: &Arc<Tracked>,
+        hidden: &mut Hidden,
+    ) -> Result<Self, RepoError> {
+        // Nothing is too fresh: the reader of a tree compares with the index and hashes nothing.
+        scan::run(location, tracked, None, Timestamp::MAX, Some(hidden))
+    }
+
+    /// Iterates over all files: path, whether it is tracked, stamp.
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = (&[u8], bool, Stamp)> {
+        let stamp = |entry: &Entry| (entry.is_tracked, entry.stamp);
+        self.entries.iter().map(move |entry| {
+            let (is_tracked, stamp) = stamp(entry);
+            (self.path(entry), is_tracked, stamp)
+        })
+    }
+
+    /// Iterates over the places in the index of files that are not there.
+    pub(crate) fn missing_places(&self) -> impl Iterator<Item = u32> + '_ {
+        self.missing.iter().copied()
     }
 
     /// Returns how many files the view holds.
@@ -124,7 +151,13 @@ impl TreeView {
     }
 
     /// Returns what could not be read, as sentences, the first 50.
-    pub fn problems(&self) -> &[String] {
+    pub fn problems(&self) -> impl Iterator<Item = String> + '_ {
+        let sentence = |problem: &Unread| format!("{}: {}", problem.what, problem.reason);
+        self.problems.iter().map(sentence)
+    }
+
+    /// Returns what could not be read, the first 50.
+    pub(crate) fn unread(&self) -> &[Unread] {
         &self.problems
     }
 

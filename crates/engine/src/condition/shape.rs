@@ -247,6 +247,7 @@ fn schema(kind: EventKind) -> Option<Value> {
         EngineFileRestored => FileRestored,
         EngineActingPaused => ActingPaused,
         EngineActingResumed => ActingResumed,
+        InsightAuditCompleted => AuditCompleted,
     }
     .map(schemars::Schema::to_value)
 }

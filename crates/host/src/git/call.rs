@@ -153,6 +153,10 @@ pub(super) fn spec(
     for (name, value) in NEUTRAL {
         spec = spec.arg("-c").arg(format!("{name}={value}"));
     }
+    if DIFF_LIKE.contains(&command.as_str()) {
+        // A longer file counts as binary, so that no commit makes git hold a gigabyte of lines.
+        spec = spec.arg("-c").arg("core.bigFileThreshold=2m");
+    }
     spec = spec.arg(&command);
     if DIFF_LIKE.contains(&command.as_str()) {
         spec = spec.args(["--no-ext-diff", "--no-textconv"]);

@@ -41,6 +41,17 @@ const PLACEHOLDER_WORDS: &[&str] = &[
     "demo",
     "mock",
     "foobar",
+    "change-in",
+    "change_in",
+    "insecure",
+    "securepass",
+    "strongpass",
+    "pass123",
+    "p@ssw0rd",
+    "abc123",
+    "abcdef",
+    "12345678",
+    "...",
     "deadbeef",
     "password",
     "passwd",
@@ -68,7 +79,51 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         text.windows(word.len())
             .any(|window| window == word.as_bytes())
     };
-    PLACEHOLDER_WORDS.iter().any(has) || has_long_run(&text) || distinct(&text) <= 5
+    PLACEHOLDER_WORDS.iter().any(has)
+        || has_long_run(&text)
+        || is_counted_up(&text)
+        || distinct(&text) <= 5
+        || PUBLISHED
+            .iter()
+            .any(|known| text.starts_with(known.as_bytes()))
+        || is_public_token(value)
+}
+
+/// Beginnings of values that manuals and tools print for everyone: the keys of Binance's own examples,
+/// the accounts that local Ethereum nodes come with.
+const PUBLISHED: &[&str] = &[
+    "vmpuze6mv9sd5vnhk4hl",
+    "nhqptmdsjydkjvhja7pz",
+    "dbefbc809e3e83c283a9",
+    "0xac0974bec39a17e36b",
+    "ac0974bec39a17e36ba4",
+    "0x59c6995e998f97a5a0",
+    "59c6995e998f97a5a004",
+    "0x5de4111afa1a4b9490",
+    "5de4111afa1a4b94908f",
+];
+
+/// Says whether most characters follow the one before them: `abcd1234`.
+fn is_counted_up(text: &[u8]) -> bool {
+    let steps = text
+        .windows(2)
+        .filter(|pair| pair[0].checked_add(1) == Some(pair[1]) || pair[0] == pair[1])
+        .count();
+    text.len() >= 6 && steps * 10 >= (text.len() - 1) * 6
+}
+
+/// Says whether a JSON web token is one that is handed to every visitor of a page (`"role":"anon"`).
+/// Only the three ways that these letters look in base64 are sought; nothing is decoded.
+fn is_public_token(value: &[u8]) -> bool {
+    let anonymous: [&[u8]; 3] = [
+        b"InJvbGUiOiJhbm9uI",
+        b"Jyb2xlIjoiYW5vbi",
+        b"icm9sZSI6ImFub24i",
+    ];
+    value.starts_with(b"eyJ")
+        && anonymous
+            .iter()
+            .any(|part| value.windows(part.len()).any(|window| window == *part))
 }
 
 /// Says whether text holds the same character five times on end, or six in alphabetical order.
@@ -140,7 +195,18 @@ fn is_words(value: &[u8]) -> bool {
             .take_while(|byte| byte.is_ascii_alphabetic())
             .count();
         let (letters, digits) = part.split_at(letters);
-        let is_numbered = digits.len() <= 3 && digits.iter().all(u8::is_ascii_digit);
+        // `key2`, `2024`, `32chars`: numbers that people put beside words.
+        let figures = digits
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        let (figures, unit) = digits.split_at(figures);
+        let is_year = letters.is_empty() && figures.len() <= 4;
+        let is_numbered = (figures.len() <= 3 || is_year)
+            && (unit.is_empty()
+                || letters.is_empty()
+                    && unit.len() >= 4
+                    && unit.iter().all(u8::is_ascii_lowercase));
         // Words change case at most once in three letters.
         let changes = letters
             .windows(2)
@@ -196,6 +262,8 @@ const HARMLESS_ENDINGS: &[&str] = &[
     "_algorithm",
     "_expires",
     "_expiry",
+    "_enc",
+    "_encrypted",
     "_at",
     "file",
     "url",

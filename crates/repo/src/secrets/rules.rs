@@ -187,9 +187,25 @@ const SHAPES: &[(&str, Judge, &str)] = &[
         r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@"'<>]{1,60}:([^\s/@"'<>]{6,100})@[A-Za-z0-9.-]"#,
     ),
     (
+        "session-cookie",
+        Judge::Random,
+        r#"(?i)["']?\bcookie["']?\s{0,4}[:=]\s{0,4}["'][^"'\n]{0,1500}?(?:sess|sid|auth|token|login)[\w.-]{0,30}=([A-Za-z0-9%+/_.~|:-]{20,600})"#,
+    ),
+    (
+        "session-cookie",
+        Judge::Random,
+        r#"(?i)["'](?:sessionid|session_id|sessid|phpsessid|jsessionid|connect\.sid|tv_ecuid|li_at|auth_token)["']\s{0,4}[:=]\s{0,4}["']([A-Za-z0-9%+/_.~|-]{20,600})["']"#,
+    ),
+    // `os.getenv("POLYGON_KEY", "…")`: a default is as good as an assignment.
+    (
         "assigned-secret",
         Judge::Assignment,
-        r#"(?i)([\w.-]{0,40}(?:api_?-?key|secret|token|passwd|password|passphrase|auth_?-?key|access_?-?key|private_?-?key|credential)[\w.-]{0,30})["']?\]?\s{0,8}(?::=|=>|=|:)\s{0,8}(?:[rbu]?["'`]([^\s"'`]{8,200})["'`]|([^\s"'`,;(){}\[\]<>]{8,200}))"#,
+        r#"(?i)(?:getenv|environ\.get|env|config|environ\.setdefault)\(\s{0,20}["'](\w{0,40}(?:key|secret|token|passwd|password|passphrase)\w{0,20})["']\s{0,4},\s{0,20}(?:default\s{0,4}=\s{0,4})?[rbu]?["']([^\s"']{8,200})["']()"#,
+    ),
+    (
+        "assigned-secret",
+        Judge::Assignment,
+        r#"(?i)([\w.-]{0,40}(?:api_?-?key|secret|token|passwd|password|passphrase|auth_?-?key|access_?-?key|private_?-?key|credential)[\w.-]{0,30})["']?\]?[ \t]{0,8}(?::=|=>|=|:)[ \t]{0,8}(?:[rbu]?["'`]([^\s"'`]{8,200})["'`]|([^\s"'`,;(){}\[\]<>]{8,200}))"#,
     ),
 ];
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder, gitconfig_excludes_path};
+use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob, gitconfig_excludes_path};
 
 use crate::location::Location;
 use crate::stamp::Stamp;
@@ -134,19 +134,19 @@ impl<'a> Rules<'a> {
         )
     }
 
-    /// Says whether an untracked path is ignored. Folders above it are not looked at.
-    pub(super) fn is_ignored(&self, path: &Path, is_dir: bool) -> bool {
+    /// Returns the pattern that hides an untracked path. Folders above it are not looked at.
+    pub(super) fn pattern(&self, path: &Path, is_dir: bool) -> Option<&Glob> {
         let mut rules = Some(self);
         while let Some(here) = rules {
             if let Some(own) = &here.own {
                 match own.matched(path, is_dir) {
                     Match::None => {}
-                    Match::Ignore(_) => return true,
-                    Match::Whitelist(_) => return false,
+                    Match::Ignore(glob) => return Some(glob),
+                    Match::Whitelist(_) => return None,
                 }
             }
             rules = here.above;
         }
-        false
+        None
     }
 }

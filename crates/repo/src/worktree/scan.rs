@@ -11,17 +11,22 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use ignore::gitignore::Glob;
 use jiff::Timestamp;
 
+use super::hidden::Hidden;
 use super::ignores::{IGNORE_FILE, Ignores, Rules};
 use super::tracked::{Kind, Tracked};
 use super::{Entry, MAX_UNTRACKED, TreeView, racy};
 use crate::error::RepoError;
 use crate::location::Location;
 use crate::stamp::{self, Stamp};
+use crate::tree::Unread;
 
 /// Folders within folders that are followed.
 const MAX_DEPTH: usize = 200;
+/// Entries of one folder that are looked at; what lies in a larger one is unknown.
+const MAX_FOLDER_ENTRIES: usize = 200_000;
 /// Sentences kept about what could not be read.
 const MAX_PROBLEMS: usize = 50;
 
@@ -30,6 +35,7 @@ pub(super) fn run(
     tracked: &Arc<Tracked>,
     previous: Option<&TreeView>,
     now: Timestamp,
+    hidden: Option<&mut Hidden>,
 ) -> Result<TreeView, RepoError> {
     let known = previous.map(|previous| previous.ignores.as_ref());
     let mut ignores = Ignores::default();
@@ -50,6 +56,7 @@ pub(super) fn run(
         is_truncated: false,
         problems: Vec::new(),
         prefix: Vec::new(),
+        hidden,
     };
     if !location.is_bare {
         if !location.top.is_dir() {
@@ -62,7 +69,7 @@ pub(super) fn run(
             &base,
             State {
                 depth: 0,
-                is_ignored: false,
+                ignored_by: None,
             },
         );
     }
@@ -83,17 +90,19 @@ struct Scan<'a> {
     next: u32,
     untracked: usize,
     is_truncated: bool,
-    problems: Vec<String>,
+    problems: Vec<Unread>,
     // The folder that is walked, as it stands in paths: empty or ending with `/`.
     prefix: Vec<u8>,
+    // Where ignored files and nested repositories are told, when somebody wants to know.
+    hidden: Option<&'a mut Hidden>,
 }
 
 /// How the walk came into a folder.
 #[derive(Clone, Copy)]
-struct State {
+struct State<'g> {
     depth: usize,
-    // Whether the folder is ignored and only walked for the tracked files in it.
-    is_ignored: bool,
+    // What hides the folder, when it is ignored and only walked for the tracked files in it.
+    ignored_by: Option<&'g Glob>,
 }
 
 struct Found {
@@ -103,6 +112,10 @@ struct Found {
 }
 
 impl Found {
+    fn path(&self) -> std::path::PathBuf {
+        self.entry.path()
+    }
+
     /// Compares as git does: a folder as if its name ended with `/`.
     fn cmp(&self, other: &Self) -> Ordering {
         let (a, b) = (self.name.as_encoded_bytes(), other.name.as_encoded_bytes());
@@ -116,21 +129,34 @@ impl Found {
 }
 
 impl Scan<'_> {
-    fn problem(&mut self, text: impl FnOnce() -> String) {
+    fn problem(&mut self, reason: impl FnOnce() -> String) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(text());
+            let what = super::text(&self.prefix);
+            let what = if what.is_empty() {
+                "/".to_owned()
+            } else {
+                what
+            };
+            self.problems.push(Unread {
+                what,
+                reason: reason(),
+            });
         }
     }
 
-    fn folder(&mut self, folder: &Path, above: &Rules<'_>, state: State) {
-        let found = match fs::read_dir(folder) {
-            Ok(entries) => list(entries),
+    fn folder(&mut self, folder: &Path, above: &Rules<'_>, state: State<'_>) {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
             // Deleted while we walk: its tracked files will count as missing.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
             Err(error) => {
                 self.pass_folder();
-                return self.problem(|| format!("{} cannot be read: {error}", folder.display()));
+                return self.problem(|| format!("cannot be read: {error}"));
             }
+        };
+        let Some(found) = list(entries, MAX_FOLDER_ENTRIES) else {
+            self.pass_folder();
+            return self.problem(|| format!("more than {MAX_FOLDER_ENTRIES} entries"));
         };
         let has_rules = found
             .iter()
@@ -146,11 +172,20 @@ impl Scan<'_> {
         }
     }
 
-    fn file(&mut self, one: &Found, rules: &Rules<'_>, state: State) {
+    fn file(&mut self, one: &Found, rules: &Rules<'_>, state: State<'_>) {
         let length = self.prefix.len();
         self.prefix.extend_from_slice(one.name.as_encoded_bytes());
         let is_tracked = self.advance();
-        if is_tracked || !(state.is_ignored || rules.is_ignored(&one.entry.path(), false)) {
+        let pattern = if is_tracked && self.hidden.is_none() {
+            None
+        } else {
+            let own = || rules.pattern(&one.path(), false);
+            state.ignored_by.or_else(own)
+        };
+        if let (Some(hidden), Some(glob)) = (&mut self.hidden, pattern) {
+            hidden.file(&self.prefix, glob, is_tracked, &one.entry);
+        }
+        if is_tracked || pattern.is_none() {
             match one.entry.metadata() {
                 Ok(meta) => self.push(is_tracked, Stamp::from_metadata(&meta)),
                 Err(_) if is_tracked => self.missing.push(self.next - 1),
@@ -160,7 +195,7 @@ impl Scan<'_> {
         self.prefix.truncate(length);
     }
 
-    fn subfolder(&mut self, one: &Found, rules: &Rules<'_>, state: State) {
+    fn subfolder(&mut self, one: &Found, rules: &Rules<'_>, state: State<'_>) {
         let length = self.prefix.len();
         self.prefix.extend_from_slice(one.name.as_encoded_bytes());
         if self.advance() {
@@ -178,18 +213,25 @@ impl Scan<'_> {
         self.skip_before();
         let holds_tracked = self.tracked.path(self.next).starts_with(&self.prefix);
         let path = one.entry.path();
-        let is_ignored = state.is_ignored || rules.is_ignored(&path, true);
+        let ignored_by = state.ignored_by.or_else(|| rules.pattern(&path, true));
         let is_nested = !holds_tracked && path.join(".git").symlink_metadata().is_ok();
-        if holds_tracked || !(is_ignored || is_nested || self.is_truncated) {
+        if let (Some(hidden), false) = (&mut self.hidden, holds_tracked) {
+            match ignored_by {
+                Some(glob) => hidden.folder(&self.prefix, glob, &path),
+                None if is_nested => hidden.nested(&self.prefix),
+                None => {}
+            }
+        }
+        if holds_tracked || !(ignored_by.is_some() || is_nested || self.is_truncated) {
             if state.depth < MAX_DEPTH {
                 let state = State {
                     depth: state.depth + 1,
-                    is_ignored,
+                    ignored_by,
                 };
                 self.folder(&path, rules, state);
             } else {
                 self.pass_folder();
-                self.problem(|| format!("{} lies too deep", path.display()));
+                self.problem(|| format!("lies more than {MAX_DEPTH} folders deep"));
             }
         }
         self.prefix.truncate(length);
@@ -278,9 +320,11 @@ impl Scan<'_> {
     }
 }
 
-fn list(entries: fs::ReadDir) -> Vec<Found> {
+/// Sorts a folder's entries; `None` when there are more than `max`.
+fn list(entries: fs::ReadDir, max: usize) -> Option<Vec<Found>> {
     let mut found: Vec<Found> = entries
         .flatten()
+        .take(max + 1)
         .filter_map(|entry| {
             let is_dir = entry.file_type().ok()?.is_dir();
             let name = entry.file_name();
@@ -292,6 +336,25 @@ fn list(entries: fs::ReadDir) -> Vec<Found> {
             })
         })
         .collect();
+    if found.len() > max {
+        return None;
+    }
     found.sort_unstable_by(Found::cmp);
-    found
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_too_many_entries_is_given_up_and_not_held_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..20 {
+            fs::write(folder.path().join(format!("f{n}")), "").unwrap();
+        }
+        let listed = |max| list(fs::read_dir(folder.path()).unwrap(), max).map(|found| found.len());
+        assert_eq!(listed(20), Some(20));
+        assert_eq!(listed(19), None);
+    }
 }

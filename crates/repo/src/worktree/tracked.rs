@@ -12,7 +12,7 @@ use crate::stamp::{self, Stamp};
 
 /// Tracked paths of one index.
 #[derive(Debug, Default)]
-pub(super) struct Tracked {
+pub(crate) struct Tracked {
     // Invariant: sorted by path, byte by byte, without doubles; each path's bytes lie in `paths`.
     paths: Vec<u8>,
     entries: Vec<Entry>,
@@ -30,7 +30,7 @@ struct Entry {
 
 /// What git expects at a tracked path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A file or a link.
     File,
     /// Nothing: it lies outside the sparse checkout. A file may be there nevertheless.
@@ -78,7 +78,7 @@ impl Tracked {
     }
 
     /// Takes `<tag> <mode> <oid> <stage>\t<path>`.
-    fn push(&mut self, record: &[u8]) {
+    pub(crate) fn push(&mut self, record: &[u8]) {
         let Some(tab) = record.iter().position(|byte| *byte == b'\t') else {
             return;
         };
@@ -115,7 +115,7 @@ impl Tracked {
     }
 
     /// Returns how many paths there are, of every kind.
-    pub(super) fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
     }
 
@@ -124,13 +124,13 @@ impl Tracked {
         self.expected
     }
 
-    pub(super) fn path(&self, at: u32) -> &[u8] {
+    pub(crate) fn path(&self, at: u32) -> &[u8] {
         self.entries
             .get(at as usize)
             .map_or(&[], |entry| self.slice(entry))
     }
 
-    pub(super) fn kind(&self, at: u32) -> Kind {
+    pub(crate) fn kind(&self, at: u32) -> Kind {
         self.entries
             .get(at as usize)
             .map_or(Kind::Skipped, |entry| entry.kind)
@@ -144,6 +144,13 @@ impl Tracked {
         let below = self.entries.iter().skip(start);
         let below = below.take_while(|entry| self.slice(entry).starts_with(folder));
         below.filter(|entry| entry.kind == Kind::File).count() as u64
+    }
+
+    /// Finds the place of a path.
+    pub(crate) fn find(&self, path: &[u8]) -> Option<usize> {
+        self.entries
+            .binary_search_by(|entry| self.slice(entry).cmp(path))
+            .ok()
     }
 
     /// Says whether git tracks a path; with a `/` at its end, anything below that folder.

@@ -6,9 +6,16 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod api_map;
 mod changes;
+mod history;
+mod hostile;
+mod join;
 mod location;
+mod objects;
+mod outline;
 mod random_history;
 mod scratch;
 mod secrets;
+mod tree;
 mod worktree;

@@ -243,6 +243,20 @@ fn positives() -> Vec<(&'static str, &'static str, String, String, &'static str)
             &[hex(32), "-", &HEX[32..]],
             "')",
         ),
+        case(
+            "session-cookie",
+            "c.py",
+            &["'Coo", "kie': 'lang=en; session", "id="],
+            &[mixed(32)],
+            "; a=b'",
+        ),
+        case(
+            "assigned-secret",
+            "d.py",
+            &["os.getenv('POLYGON_", "KEY', '"],
+            &[mixed(32)],
+            "')",
+        ),
         case("iex-key", "i.py", &["('"], &["s", "k_", hex(32)], "')"),
         case(
             "url-key",
