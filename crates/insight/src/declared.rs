@@ -1,0 +1,384 @@
+//! What a repository declares to need: packages from all files that say so, and the Pythons it runs on.
+//!
+//! Not here: which of it is wrong.
+
+use std::collections::BTreeSet;
+
+use tradewind_repo::project::dockerfile::Image;
+use tradewind_repo::project::requirement::{Requirement, join, normalized};
+use tradewind_repo::project::shell::{Origin, commands};
+use tradewind_repo::project::version::Version;
+
+use crate::rule::Context;
+use crate::tables::releases::NEWEST_PYTHON;
+
+/// Packages that are declared.
+#[derive(Debug)]
+pub struct Declared<'a> {
+    /// Every requirement with its file, whatever group.
+    all: Vec<(&'a str, &'a Requirement)>,
+    /// Names that commands install (`pip install x` in images and CI) and tox environments list.
+    installed: BTreeSet<Box<str>>,
+    /// Requirements files that are the output of a resolver.
+    locks: BTreeSet<&'a str>,
+    /// Why the list may not be all.
+    pub open: Option<String>,
+}
+
+/// Folder of a path; `""` for the root.
+pub fn folder_of(path: &str) -> &str {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    // `requirements/base.txt` speaks for the folder above.
+    match folder.rsplit('/').next() {
+        Some("requirements" | "reqs" | "deps") => {
+            folder.rsplit_once('/').map_or("", |(above, _)| above)
+        }
+        _ => folder,
+    }
+}
+
+/// Says whether a requirements file is for development, by its name.
+fn is_for_development(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    [
+        "dev",
+        "test",
+        "doc",
+        "lint",
+        "ci.",
+        "ci-",
+        "-ci",
+        "build",
+        "example",
+        "optional",
+        "extra",
+        "bench",
+        "constraint",
+        "notebook",
+        "old",
+        "gpu",
+        "hyperopt",
+        "plot",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+}
+
+impl<'a> Declared<'a> {
+    /// Collects.
+    pub fn of(context: &Context<'a>) -> Self {
+        let project = context.project;
+        let mut declared = Self {
+            all: Vec::new(),
+            installed: BTreeSet::new(),
+            locks: BTreeSet::new(),
+            open: None,
+        };
+        for file in &project.requirements {
+            declared.all.extend(
+                file.requirements
+                    .iter()
+                    .map(|requirement| (file.path.as_ref(), requirement)),
+            );
+            if file.is_lock || looks_frozen(&file.requirements) {
+                declared.locks.insert(&file.path);
+            }
+            for address in &file.addresses {
+                // The last part of a repository's address is nearly always the package's name.
+                let name = address
+                    .value
+                    .split(['@', '#'])
+                    .next()
+                    .unwrap_or("")
+                    .trim_end_matches(".git");
+                declared
+                    .installed
+                    .insert(normalized(name.rsplit('/').next().unwrap_or(name)));
+            }
+        }
+        for manifest in &project.manifests {
+            declared.all.extend(
+                manifest
+                    .requirements
+                    .iter()
+                    .map(|requirement| (manifest.path.as_ref(), requirement)),
+            );
+            let folder = manifest
+                .path
+                .rsplit_once('/')
+                .map_or("", |(folder, _)| folder);
+            let reads = |file: &str| {
+                join(folder, file).is_some_and(|path| project.requirements_file(&path).is_some())
+            };
+            if manifest.is_open && !manifest.reads.iter().any(|file| reads(&file.value)) {
+                declared.open = Some(format!("{} computes its dependencies", manifest.path));
+            }
+        }
+        if let Some(unread) = project
+            .unread
+            .iter()
+            .find(|unread| is_declaration(&unread.what))
+        {
+            declared.open = Some(format!("{}: {}", unread.what, unread.reason));
+        }
+        for line in project
+            .settings
+            .iter()
+            .flat_map(|settings| &settings.tox_requirements)
+        {
+            let text = line
+                .value
+                .rsplit_once(": ")
+                .map_or(line.value.as_ref(), |(_, text)| text);
+            declared
+                .installed
+                .extend(Requirement::parse(line.line, text).map(|requirement| requirement.name));
+        }
+        declared.read_commands(context);
+        declared
+    }
+
+    /// Reads `pip install x`, `conda install x`, `poetry add x` and `apt-get install python3-x`.
+    fn read_commands(&mut self, context: &Context<'a>) {
+        let mut texts: Vec<String> = context
+            .project
+            .scripts()
+            .iter()
+            .map(|script| script.text.to_owned())
+            .collect();
+        for file in &context.project.dockerfiles {
+            let runs = file
+                .instructions
+                .iter()
+                .filter(|instruction| instruction.keyword.as_ref() == "RUN");
+            texts.extend(runs.clone().map(|run| run.rest.to_string()));
+            texts.extend(
+                runs.filter_map(|run| run.heredoc.as_ref())
+                    .map(|(_, text)| text.to_string()),
+            );
+        }
+        // Scripts that set a machine up.
+        let setups = context
+            .tree
+            .tracked()
+            .filter(|file| file.path.ends_with(".sh") && file.size < 50_000)
+            .take(50);
+        texts.extend(setups.filter_map(|file| context.tree.text(&file.path)));
+        for text in texts {
+            for command in commands(&text, Origin::at(1)) {
+                let words: Vec<&str> = command
+                    .words
+                    .iter()
+                    .map(|word| word.text.as_ref())
+                    .collect();
+                let Some(at) = words
+                    .iter()
+                    .position(|word| matches!(*word, "install" | "add"))
+                else {
+                    continue;
+                };
+                for word in words
+                    .iter()
+                    .skip(at + 1)
+                    .filter(|word| !word.starts_with('-'))
+                {
+                    let word = word.strip_prefix("python3-").unwrap_or(word);
+                    self.installed
+                        .extend(Requirement::parse(1, word).map(|requirement| requirement.name));
+                }
+            }
+        }
+    }
+
+    /// Says whether a package is declared or installed by anything.
+    pub fn has(&self, package: &str) -> bool {
+        self.installed.contains(package)
+            || self
+                .all
+                .iter()
+                .any(|(_, requirement)| requirement.name.as_ref() == package)
+    }
+
+    /// Returns the names of all declared and installed packages.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let declared = self
+            .all
+            .iter()
+            .map(|(_, requirement)| requirement.name.as_ref());
+        declared.chain(self.installed.iter().map(AsRef::as_ref))
+    }
+
+    /// Says whether nothing is declared at all.
+    pub fn is_nothing(&self) -> bool {
+        self.all.is_empty() && self.installed.is_empty()
+    }
+
+    /// Returns what the program itself needs, with the file: no groups, no files for development, no locks.
+    pub fn main(&self) -> impl Iterator<Item = (&'a str, &'a Requirement)> + '_ {
+        self.all
+            .iter()
+            .filter(|(path, requirement)| {
+                requirement.group.is_none()
+                    && !is_for_development(path)
+                    && !self.locks.contains(path)
+            })
+            .copied()
+    }
+
+    /// Returns the requirements files that are the output of a resolver.
+    pub fn locks(&self) -> impl Iterator<Item = &str> {
+        self.locks.iter().copied()
+    }
+}
+
+fn is_declaration(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    matches!(
+        name,
+        "pyproject.toml"
+            | "setup.py"
+            | "setup.cfg"
+            | "Pipfile"
+            | "environment.yml"
+            | "environment.yaml"
+    ) || name.contains("requirements")
+}
+
+/// Says whether a list looks like `pip freeze`: everything pinned, with packages that nobody asks for by name.
+fn looks_frozen(requirements: &[Requirement]) -> bool {
+    const HIDDEN: &[&str] = &[
+        "idna",
+        "certifi",
+        "charset-normalizer",
+        "chardet",
+        "urllib3",
+        "six",
+        "pyparsing",
+        "cycler",
+        "kiwisolver",
+        "markupsafe",
+        "soupsieve",
+        "multidict",
+        "yarl",
+        "zipp",
+        "wcwidth",
+        "pycparser",
+    ];
+    let pinned = requirements
+        .iter()
+        .filter(|requirement| {
+            requirement
+                .versions
+                .as_ref()
+                .is_some_and(|versions| versions.exact().is_some())
+        })
+        .count();
+    let hidden = requirements
+        .iter()
+        .filter(|requirement| HIDDEN.contains(&requirement.name.as_ref()))
+        .count();
+    requirements.len() >= 8 && pinned * 10 >= requirements.len() * 9 && hidden >= 3
+}
+
+/// One place that names a Python.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its file.
+    pub path: String,
+    /// Its line.
+    pub line: u32,
+    /// Minor version of Python 3.
+    pub minor: u64,
+}
+
+/// The Pythons that a repository runs on.
+#[derive(Debug)]
+pub struct Pythons {
+    places: Vec<Place>,
+}
+
+impl Pythons {
+    /// Collects them from images, CI and pins; `requires-python` is a range and no machine.
+    pub fn of(context: &Context<'_>) -> Self {
+        let project = context.project;
+        let mut places = Vec::new();
+        let mut add = |path: &str, line: u32, text: &str| {
+            let version = Version::parse(text.trim_end_matches(".x"));
+            if let Some([3, minor, ..]) = version.as_ref().map(Version::release) {
+                places.push(Place {
+                    path: path.to_owned(),
+                    line,
+                    minor: *minor,
+                });
+            }
+        };
+        for file in &project.dockerfiles {
+            let Some((line, name)) = file.base_image() else {
+                continue;
+            };
+            let Some(image) = Image::parse(name) else {
+                continue;
+            };
+            let is_newest = image.name.as_ref() == "python"
+                && image
+                    .tag
+                    .as_deref()
+                    .is_none_or(|tag| matches!(tag, "latest" | "3" | "slim" | "3-slim"));
+            if is_newest {
+                add(
+                    &file.path,
+                    line,
+                    &format!("{}.{}", NEWEST_PYTHON.0, NEWEST_PYTHON.1),
+                );
+            } else if let Some(version) = image.python() {
+                add(&file.path, line, version);
+            }
+        }
+        for (path, pin) in &project.python_pins {
+            add(path, pin.line, &pin.value);
+        }
+        for workflow in &project.workflows {
+            for job in &workflow.jobs {
+                let uses = job
+                    .steps
+                    .iter()
+                    .filter(|step| step.action().as_deref() == Some("actions/setup-python"));
+                for given in uses.filter_map(|step| step.given("python-version")) {
+                    let axis = given
+                        .text()
+                        .and_then(|text| text.trim().strip_prefix("${{"))
+                        .map(|text| text.trim_end_matches("}}").trim());
+                    let values = match axis.and_then(|axis| axis.strip_prefix("matrix.")) {
+                        Some(axis) => job
+                            .matrix
+                            .iter()
+                            .find(|(name, _)| name.value.as_ref() == axis)
+                            .map(|(_, values)| values),
+                        None => Some(given),
+                    };
+                    // `3.10` without quotes is Python 3.1: another rule says so.
+                    for value in values
+                        .map_or(&[][..], |values| values.items())
+                        .iter()
+                        .filter(|value| value.shortened_number().is_none())
+                    {
+                        add(&workflow.path, value.line, value.text().unwrap_or(""));
+                    }
+                }
+            }
+        }
+        Self { places }
+    }
+
+    /// Returns those of a folder; CI and pins at the root speak for the root.
+    pub fn of_folder<'p>(&'p self, folder: &'p str) -> impl Iterator<Item = &'p Place> {
+        self.places.iter().filter(move |place| {
+            let own = if place.path.starts_with(".github/") {
+                ""
+            } else {
+                folder_of(&place.path)
+            };
+            own == folder
+        })
+    }
+}

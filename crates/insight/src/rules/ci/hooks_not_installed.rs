@@ -1,0 +1,80 @@
+//! Hooks that are configured and not installed.
+
+use tradewind_repo::project::hooks::{HookConfig, HookRunner, Installed};
+
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+
+/// Hooks that are configured and not installed.
+#[derive(Debug)]
+pub struct HooksNotInstalled;
+
+const ABOUT: About = About {
+    id: "hooks-not-installed",
+    title: "Hooks that are configured and not installed",
+    area: Area::Ci,
+    severity: Severity::Low,
+    confidence: Confidence::Certain,
+    timeframe: Timeframe::Week,
+    impact: "The checks that everybody believes in do not run in this clone.",
+    action: "Run the command that installs them, once per clone.",
+    after: &[],
+};
+
+impl Rule for HooksNotInstalled {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        if context.project.hooks.is_empty() {
+            return;
+        }
+        let Installed::Known { hooks_path, names } = &context.project.installed_hooks else {
+            findings.not_checked("which hooks git would start: there is no work tree");
+            return;
+        };
+        let leads_to = |path: &str| {
+            let hooks_path = hooks_path.as_deref().unwrap_or("").replace('\\', "/");
+            hooks_path
+                .trim_end_matches('/')
+                .trim_end_matches("/_")
+                .trim_start_matches("./")
+                == path
+        };
+        let runs = |config: &HookConfig| match config.runner {
+            HookRunner::PreCommit | HookRunner::Lefthook => !names.is_empty(),
+            HookRunner::Husky | HookRunner::Folder => leads_to(&config.path) || !names.is_empty(),
+        };
+        for config in context.project.hooks.iter().filter(|config| !runs(config)) {
+            let command = match config.runner {
+                HookRunner::PreCommit => "pre-commit install".to_owned(),
+                HookRunner::Lefthook => "lefthook install".to_owned(),
+                HookRunner::Husky => "npx husky".to_owned(),
+                HookRunner::Folder => format!("git config core.hooksPath {}", config.path),
+            };
+            let count = config.hooks.len();
+            let words = format!(
+                "configures {count} hook{}, and git starts none here",
+                if count == 1 { "" } else { "s" }
+            );
+            let title = format!(
+                "{} is configured, and git runs no hook in this clone",
+                config.path
+            );
+            let path = if config.path.starts_with('.') && config.runner != HookRunner::PreCommit {
+                config
+                    .hooks
+                    .first()
+                    .map_or(config.path.to_string(), |hook| {
+                        format!("{}/{}", config.path, hook.value)
+                    })
+            } else {
+                config.path.to_string()
+            };
+            findings
+                .add(title, vec![Evidence::file(path, words)])
+                .command(command);
+        }
+    }
+}

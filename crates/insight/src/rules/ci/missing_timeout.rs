@@ -1,0 +1,71 @@
+//! Jobs without a time limit.
+
+use tradewind_repo::project::workflow::{Forge, Job, Workflow};
+
+use crate::finding::{Area, Confidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+
+/// Jobs without a time limit.
+#[derive(Debug)]
+pub struct MissingTimeout;
+
+const ABOUT: About = About {
+    id: "missing-timeout",
+    title: "Jobs without a time limit",
+    area: Area::Ci,
+    severity: Severity::Low,
+    confidence: Confidence::Certain,
+    timeframe: Timeframe::Month,
+    impact: "A job that hangs runs for six hours, blocks what waits for it and uses up the minutes of the month.",
+    action: "Write `timeout-minutes: 10` (or twice what the job usually takes) beside `runs-on`.",
+    after: &[],
+};
+
+impl Rule for MissingTimeout {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let mut places = Vec::new();
+        for workflow in context
+            .project
+            .workflows
+            .iter()
+            .filter(|workflow| workflow.forge == Forge::GitHub)
+        {
+            let jobs: Vec<&Job> = workflow
+                .jobs
+                .iter()
+                .filter(|job| lacks(workflow, job))
+                .collect();
+            let Some(first) = jobs.first() else { continue };
+            let words = match jobs.len() {
+                1 => "no timeout-minutes: six hours are the limit".to_owned(),
+                many => format!("no timeout-minutes: six hours are the limit ({many} jobs)"),
+            };
+            places.push((
+                workflow.path.as_ref(),
+                context.quote_with(&workflow.path, first.line, &words),
+            ));
+        }
+        let Some((path, _)) = places.first() else {
+            return;
+        };
+        let title = match places.len() {
+            1 => format!("{path} says no timeout-minutes"),
+            many => format!("{many} workflows say no timeout-minutes"),
+        };
+        findings.add(
+            title,
+            places.into_iter().map(|(_, evidence)| evidence).collect(),
+        );
+    }
+}
+
+/// Says whether neither the job nor the file limits it.
+fn lacks(_workflow: &Workflow, job: &Job) -> bool {
+    job.timeout.is_none()
+        && job.uses.is_none()
+        && !job.steps.iter().all(|step| step.timeout.is_some())
+}

@@ -1,0 +1,74 @@
+//! No hooks before a commit.
+
+use tradewind_repo::project::hooks::Installed;
+use tradewind_repo::python::Code;
+
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+
+/// No hooks before a commit.
+#[derive(Debug)]
+pub struct NoHooks;
+
+const ABOUT: About = About {
+    id: "no-hooks",
+    title: "No hooks before a commit",
+    area: Area::Ci,
+    severity: Severity::Low,
+    confidence: Confidence::Certain,
+    timeframe: Timeframe::Month,
+    impact: "Nothing looks at a commit before it is made: keys, deletions by accident and broken files go straight into history.",
+    action: "Install hooks: `tradewind hook`, or pre-commit with a few checks.",
+    after: &[],
+};
+
+impl Rule for NoHooks {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let project = context.project;
+        if let Some(unread) = project
+            .unread
+            .iter()
+            .find(|unread| unread.what.contains("pre-commit") || unread.what.contains("lefthook"))
+        {
+            findings.not_checked(format!("{}: {}", unread.what, unread.reason));
+            return;
+        }
+        let own = match &project.installed_hooks {
+            Installed::Known { names, hooks_path } => hooks_path.is_some() || !names.is_empty(),
+            Installed::Unknown => false,
+        };
+        let code = context
+            .code
+            .modules
+            .iter()
+            .filter(|module| !Code::is_test(&module.path))
+            .count();
+        let is_other = ["package.json", ".huskyrc", ".overcommit.yml"]
+            .iter()
+            .any(|path| {
+                context.tree.text(path).is_some_and(|text| {
+                    text.contains("husky")
+                        || text.contains("simple-git-hooks")
+                        || path.starts_with('.')
+                })
+            });
+        if !project.hooks.is_empty() || own || is_other || code < MIN_MODULES {
+            return;
+        }
+        let evidence = Evidence::file(
+            ".pre-commit-config.yaml",
+            "absent, and so are .husky, lefthook.yml and hooks in .git/hooks",
+        );
+        findings.add(
+            "No hooks look at a commit before it is made",
+            vec![evidence],
+        );
+    }
+}
+
+/// Fewer files are a script, not a project.
+const MIN_MODULES: usize = 5;

@@ -1,0 +1,113 @@
+//! Images with another Python than the project asks for.
+
+use tradewind_repo::project::dockerfile::Image;
+use tradewind_repo::project::version::{Operator, Specifier, Specifiers, Version};
+
+use crate::finding::{Area, Confidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+
+/// Images with another Python than the project asks for.
+#[derive(Debug)]
+pub struct ImagePythonContradiction;
+
+const ABOUT: About = About {
+    id: "image-python-contradiction",
+    title: "Images with another Python than the project asks for",
+    area: Area::Containers,
+    severity: Severity::High,
+    confidence: Confidence::Certain,
+    timeframe: Timeframe::Immediate,
+    impact: "The package refuses to install in the image, or the bot runs on a Python that no test has seen.",
+    action: "Use the Python that the project declares, in the image and in CI.",
+    after: &[],
+};
+
+impl Rule for ImagePythonContradiction {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        for file in &context.project.dockerfiles {
+            let Some((line, name)) = file.base_image() else {
+                continue;
+            };
+            let Some(image) = Image::parse(name) else {
+                continue;
+            };
+            let Some(python) = image.python().and_then(Version::parse) else {
+                continue;
+            };
+            let is_minor = python.release().len() <= 2;
+            if python.release().len() < 2 {
+                continue;
+            }
+            let operator = if is_minor {
+                Operator::Prefix
+            } else {
+                Operator::Equal
+            };
+            let runs = Specifiers(vec![Specifier {
+                operator,
+                version: python.clone(),
+            }]);
+            let beside = |path: &str| {
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                folder.is_empty() || folder == file.folder()
+            };
+            for manifest in context
+                .project
+                .manifests
+                .iter()
+                .filter(|manifest| beside(&manifest.path))
+            {
+                let (Some(asked), Some(versions)) = (&manifest.python, &manifest.python_versions)
+                else {
+                    continue;
+                };
+                if versions.fits_with(&runs) {
+                    continue;
+                }
+                let title = format!(
+                    "{} runs Python {python}, {} asks for {}",
+                    file.path, manifest.path, asked.value
+                );
+                let evidence = vec![
+                    context.quote_with(&file.path, line, &format!("Python {python}")),
+                    context.quote(&manifest.path, asked.line),
+                ];
+                findings.add(title, evidence);
+            }
+            for (path, pin) in context
+                .project
+                .python_pins
+                .iter()
+                .filter(|(path, _)| beside(path))
+            {
+                let Some(pinned) =
+                    Version::parse(&pin.value).filter(|pinned| pinned.release().len() >= 2)
+                else {
+                    continue;
+                };
+                if pinned
+                    .release()
+                    .iter()
+                    .zip(python.release())
+                    .take(2)
+                    .all(|(one, other)| one == other)
+                {
+                    continue;
+                }
+                let title = format!(
+                    "{} runs Python {python}, {path} pins {}",
+                    file.path, pin.value
+                );
+                let evidence = vec![
+                    context.quote(&file.path, line),
+                    context.quote(path, pin.line),
+                ];
+                findings.add(title, evidence).severity = Severity::Medium;
+            }
+        }
+    }
+}

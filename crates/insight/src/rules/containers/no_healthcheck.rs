@@ -1,0 +1,67 @@
+//! Images without a health check.
+
+use tradewind_repo::project::dockerfile::Dockerfile;
+
+use crate::finding::{Area, Confidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+
+/// Images without a health check.
+#[derive(Debug)]
+pub struct NoHealthcheck;
+
+const ABOUT: About = About {
+    id: "no-healthcheck",
+    title: "Images without a health check",
+    area: Area::Containers,
+    severity: Severity::Medium,
+    confidence: Confidence::Likely,
+    timeframe: Timeframe::Week,
+    impact: "A loop that hangs counts as running while prices move; nothing restarts it and nobody is told.",
+    action: "Add a `HEALTHCHECK` that asks whether the last poll is young enough.",
+    after: &[],
+};
+
+impl Rule for NoHealthcheck {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let lacks = |file: &&&Dockerfile| {
+            let shipped = file.shipped();
+            let check = shipped
+                .iter()
+                .rev()
+                .find(|instruction| instruction.keyword.as_ref() == "HEALTHCHECK");
+            let services = super::compose_services(context, file);
+            check.is_none_or(|check| check.rest.trim().eq_ignore_ascii_case("none"))
+                && !services.iter().any(|service| service.healthcheck.is_some())
+        };
+        let files = super::services(context);
+        let files: Vec<&Dockerfile> = files.iter().filter(lacks).copied().collect();
+        let Some(first) = files.first() else { return };
+        if super::is_orchestrated(context) {
+            findings.not_checked("health checks of images: another system starts them (Kubernetes, Nomad, Fly, …) and has checks of its own");
+            return;
+        }
+        let more = if files.len() > 1 {
+            format!(" and {} more", files.len() - 1)
+        } else {
+            String::new()
+        };
+        let evidence = files
+            .iter()
+            .filter_map(|file| {
+                Some(context.quote_with(
+                    &file.path,
+                    super::start_of(file)?.line,
+                    "started, and never asked again whether it lives",
+                ))
+            })
+            .collect();
+        findings.add(
+            format!("{}{more}: nothing notices a bot that hangs", first.path),
+            evidence,
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! `readme-path`.
+
+use tradewind_repo::documents::{Page, PageKind, PathHow, What};
+
+use super::existing::{Existing, capped, gone_with, is_told_to_make, join};
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+
+/// Links and names of files on pages that lead nowhere.
+pub(super) struct ReadmePath;
+
+const ABOUT: About = About {
+    id: "readme-path",
+    title: "Links and file names that lead nowhere",
+    area: Area::Documentation,
+    severity: Severity::Low,
+    confidence: Confidence::Certain,
+    timeframe: Timeframe::Month,
+    impact: "The page that should explain the next step is not there when somebody needs it.",
+    action: "Correct the path, or take the sentence out.",
+    after: &[],
+};
+
+impl Rule for ReadmePath {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let existing = Existing::new(context);
+        for page in &context.documents.pages {
+            if matches!(page.kind, PageKind::Changelog | PageKind::Record) {
+                continue;
+            }
+            let text = context.tree.text(&page.path).unwrap_or_default();
+            let mut evidence = Vec::new();
+            let mut is_sure = true;
+            for claim in &page.claims {
+                let missing = match &claim.what {
+                    What::Path {
+                        path,
+                        how: PathHow::Code,
+                    } => {
+                        let missing = named(&existing, page, &text, path);
+                        is_sure &= missing.is_none();
+                        missing
+                    }
+                    What::Path { path, .. } => linked(&existing, page, path),
+                    What::Anchor {
+                        page: target,
+                        anchor,
+                    } => anchored(context, page, target, anchor),
+                    _ => None,
+                };
+                if let Some(note) = missing {
+                    let item = Evidence::at(page.path.as_ref(), claim.line, note);
+                    if !evidence.contains(&item) {
+                        evidence.push(item);
+                    }
+                }
+            }
+            if evidence.is_empty() {
+                continue;
+            }
+            let first = evidence
+                .first()
+                .map_or(String::new(), |first: &Evidence| first.note.clone());
+            let more = match evidence.len() {
+                1 => String::new(),
+                count => format!(" (and {} more)", count - 1),
+            };
+            let added = findings.add(format!("{}: {first}{more}", page.path), capped(evidence));
+            if !is_sure {
+                added.confidence = Confidence::Likely;
+            }
+        }
+    }
+}
+
+/// A link to a file that is not there.
+fn linked(existing: &Existing<'_>, page: &Page, path: &str) -> Option<String> {
+    let own = page.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let base = if path.starts_with('/') { "" } else { own };
+    // `../../issues` leads to pages of the forge.
+    let target = join(base, path)?;
+    if path.starts_with('/') && !own.is_empty() {
+        return None;
+    }
+    let stem = target.trim_end_matches(".html");
+    let candidates = [
+        "",
+        ".md",
+        ".rst",
+        ".mdx",
+        ".ipynb",
+        "/index.md",
+        "/README.md",
+        "/index.rst",
+    ];
+    let is_there = existing.is_at(&target)
+        || candidates
+            .iter()
+            .any(|ending| existing.is_at(&format!("{stem}{ending}")));
+    // Sites put pages elsewhere than their sources: there only what was deleted is sure.
+    let is_site = own.starts_with("doc") || page.path.ends_with(".mdx");
+    let gone = existing.deleted_in(&target);
+    if is_there
+        || existing.is_made(&target)
+        || is_site && gone.is_none() && existing.is_somewhere(&target)
+    {
+        return None;
+    }
+    let last = target.rsplit('/').next().unwrap_or_default();
+    if is_site && gone.is_none() && !last.contains('.') {
+        return None;
+    }
+    let why = gone.map_or_else(|| "does not exist".to_owned(), gone_with);
+    Some(format!("link to {target}: {why}"))
+}
+
+/// A file named in running text that was here once.
+fn named(existing: &Existing<'_>, page: &Page, text: &str, path: &str) -> Option<String> {
+    if existing.is_there(page, "", path) || existing.is_somewhere(path) {
+        return None;
+    }
+    let gone = existing.deleted_in(path)?;
+    let is_told = existing.is_made(path) || is_told_to_make(text, path);
+    let speaks_of_past = text.lines().filter(|line| line.contains(path)).any(|line| {
+        let lower = line.to_lowercase();
+        [
+            "removed",
+            "deleted",
+            "renamed",
+            "moved",
+            "replaced",
+            "old ",
+            "legacy",
+            "former",
+            "no longer",
+            "deprecated",
+            "was ",
+            "~~",
+        ]
+        .iter()
+        .any(|word| lower.contains(word))
+    });
+    (!is_told && !speaks_of_past).then(|| format!("{path}: {}", gone_with(gone)))
+}
+
+/// A link to a heading that no page has. Only pages as a forge shows them are judged.
+fn anchored(context: &Context<'_>, page: &Page, target: &str, anchor: &str) -> Option<String> {
+    let own = page.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let target = if target.is_empty() {
+        page
+    } else {
+        let path = join(own, target)?;
+        context.documents.page(&path)?
+    };
+    let is_forge =
+        target.path.to_ascii_lowercase().ends_with(".md") && !target.path.starts_with("doc");
+    let plain = |text: &str| -> String {
+        text.chars()
+            .filter(|letter| letter.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    let wanted = plain(anchor.trim_start_matches("user-content-"));
+    let digits_off = wanted.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let has = target.headings.iter().any(|heading| {
+        let heading = plain(&heading.text);
+        heading == wanted || heading == digits_off
+    }) || target.anchors.iter().any(|name| plain(name) == wanted);
+    let is_line = anchor
+        .strip_prefix('L')
+        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+    (is_forge
+        && !has
+        && !is_line
+        && !wanted.is_empty()
+        && anchor.is_ascii()
+        && !anchor.contains('%'))
+    .then(|| format!("#{anchor}: {} has no such heading", target.path))
+}

@@ -1,0 +1,75 @@
+//! `undocumented-variable`.
+
+use tradewind_repo::documents::What;
+
+use super::existing::capped;
+use super::variables;
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+
+/// Variables that code reads and no page names.
+pub(super) struct UndocumentedVariable;
+
+const ABOUT: About = About {
+    id: "undocumented-variable",
+    title: "Variables that no page names",
+    area: Area::Documentation,
+    severity: Severity::Low,
+    confidence: Confidence::Certain,
+    timeframe: Timeframe::Month,
+    impact: "A limit or a key can be set and nobody knows: the next machine runs with the defaults.",
+    action: "Add the variables to the README or to `.env.example`.",
+    after: &["readme-variable"],
+};
+
+impl Rule for UndocumentedVariable {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        if context.documents.readme().is_none() {
+            return;
+        }
+        let documented = variables::documented(context);
+        let reads = variables::reads(context.code);
+        // What a page names by a slip is told there.
+        let slips: Vec<&str> = context
+            .documents
+            .pages
+            .iter()
+            .flat_map(|page| &page.claims)
+            .filter_map(|claim| match &claim.what {
+                What::Variable { name, .. } if !reads.contains_key(name) => {
+                    variables::meant(name, &reads)
+                }
+                _ => None,
+            })
+            .collect();
+        let mut names = Vec::new();
+        let mut evidence = Vec::new();
+        for (name, places) in &reads {
+            if documented.contains(name.as_ref())
+                || variables::is_foreign(name)
+                || slips.contains(&name.as_ref())
+            {
+                continue;
+            }
+            names.push(name.as_ref());
+            if let Some((path, line)) = places.first() {
+                evidence.push(Evidence::at(path.as_ref(), *line, format!("reads {name}")));
+            }
+        }
+        if evidence.is_empty() {
+            return;
+        }
+        evidence.sort();
+        let shown: Vec<&str> = names.iter().copied().take(4).collect();
+        let more = match names.len().saturating_sub(shown.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let title = format!("No page names {}{more}", shown.join(", "));
+        findings.add(title, capped(evidence));
+    }
+}

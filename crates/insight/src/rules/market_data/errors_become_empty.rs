@@ -1,0 +1,141 @@
+//! Handlers around a fetch that turn every error into an empty answer.
+
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+use crate::source::{Source, grouped, is_test};
+
+/// Handlers around a fetch that turn every error into an empty answer.
+#[derive(Debug)]
+pub struct ErrorsBecomeEmpty;
+
+const ABOUT: About = About {
+    id: "errors-become-empty",
+    title: "Errors of a fetch are turned into an empty answer",
+    area: Area::MarketData,
+    severity: Severity::High,
+    confidence: Confidence::Likely,
+    timeframe: Timeframe::Week,
+    impact: "An outage, a spent quota or a wrong key looks like a symbol without history: the strategy decides on nothing and nobody is told.",
+    action: "Catch only what is expected, log it, and let the rest out; check the status.",
+    after: &[],
+};
+
+impl Rule for ErrorsBecomeEmpty {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let mut silent: Vec<Evidence> = Vec::new();
+        let mut done: Vec<(&str, u32)> = Vec::new();
+        for outgoing in &context.api_map.outgoing {
+            if is_test(&outgoing.path) {
+                continue;
+            }
+            let Some(module) = context.code.modules.get(outgoing.module) else {
+                continue;
+            };
+            let handler = module
+                .calls
+                .get(outgoing.call)
+                .and_then(|call| call.swallowed_at);
+            let Some(handler) = handler.filter(|line| !done.contains(&(&outgoing.path, *line)))
+            else {
+                continue;
+            };
+            done.push((&outgoing.path, handler));
+            let Some(source) = Source::read(context, &outgoing.path) else {
+                continue;
+            };
+            let block = source.block(handler);
+            let said = source.text(block.clone()).to_lowercase();
+            let is_told = [
+                "log",
+                "print",
+                "raise",
+                "warn",
+                "notify",
+                "send",
+                "alert",
+                "capture_exception",
+                "traceback",
+                "error(",
+            ]
+            .iter()
+            .any(|word| said.contains(word));
+            // It is kept for somebody: a list of failures, a last error.
+            let is_kept = block.clone().any(|line| {
+                let text = source.line(line);
+                text.contains(" = ") || text.contains("+=") || text.contains(".append(")
+            });
+            // Failing that way is its contract.
+            let around = source.around(module, outgoing.scope).to_lowercase();
+            let is_promised = [
+                "on failure",
+                "on error",
+                "or none",
+                "none if",
+                "if unavailable",
+            ]
+            .iter()
+            .any(|words| around.contains(words));
+            if is_kept || is_promised {
+                continue;
+            }
+            let empty = block
+                .clone()
+                .find(|line| is_empty_return(source.line(*line)));
+            let on_the_head = is_empty_return(after_colon(source.line(handler))).then_some(handler);
+            if let (false, Some(line)) = (is_told, empty.or(on_the_head)) {
+                silent.push(source.at(handler));
+                if line != handler {
+                    silent.push(source.at(line));
+                }
+            }
+        }
+        let handlers = silent.len();
+        let title = if handlers <= 2 {
+            let place = silent
+                .first()
+                .and_then(|e| e.path.clone())
+                .unwrap_or_default();
+            format!(
+                "every error of the fetch in {place} becomes an empty answer, and nothing says so"
+            )
+        } else {
+            "errors of fetches become empty answers, and nothing says so".to_owned()
+        };
+        grouped(findings, title, silent);
+    }
+}
+
+fn after_colon(line: &str) -> &str {
+    line.split_once(':').map_or("", |(_, rest)| rest)
+}
+
+/// Says whether a line returns what a good but empty answer looks like.
+fn is_empty_return(line: &str) -> bool {
+    let Some(value) = line.trim().strip_prefix("return") else {
+        return false;
+    };
+    let value = value.split('#').next().unwrap_or_default().trim();
+    matches!(
+        value,
+        "None"
+            | "[]"
+            | "{}"
+            | "()"
+            | "list()"
+            | "dict()"
+            | "0"
+            | "0.0"
+            | "\"\""
+            | "''"
+            | "pd.DataFrame()"
+            | "pandas.DataFrame()"
+            | "DataFrame()"
+            | "pd.Series()"
+            | "[], []"
+            | "None, None"
+    )
+}

@@ -1,0 +1,259 @@
+//! `missing-name`: names that are taken out of a module here that does not define them.
+
+use std::collections::BTreeMap;
+
+use tradewind_repo::python::{Code, Definition, Module, Resolution};
+
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::{Quotes, grouped, is_declared, is_foreign};
+use crate::rule::{About, Context, Findings, Rule};
+
+static ABOUT: About = About {
+    id: "missing-name",
+    title: "Names that a module does not define",
+    area: Area::Runs,
+    severity: Severity::High,
+    confidence: Confidence::Certain,
+    timeframe: Timeframe::Immediate,
+    impact: "Whatever imports it dies with ImportError or AttributeError before it does anything.",
+    action: "Use the name that the module defines, or define it.",
+    after: &["unresolved-import", "syntax-error"],
+};
+
+/// The rule.
+pub struct MissingName;
+
+struct Lacking {
+    places: Vec<(Box<str>, u32)>,
+    is_attribute: bool,
+}
+
+impl Rule for MissingName {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let mut lacking: BTreeMap<(Box<str>, Box<str>), Lacking> = BTreeMap::new();
+        let mut add = |module: &Module, name: &str, path: &str, line: u32, is_attribute: bool| {
+            lacking
+                .entry((module.path.clone(), name.into()))
+                .or_insert_with(|| Lacking {
+                    places: Vec::new(),
+                    is_attribute,
+                })
+                .places
+                .push((path.into(), line));
+        };
+        for (module, import, resolution) in context.code.imports() {
+            let Resolution::File {
+                path,
+                name: Some(name),
+            } = resolution
+            else {
+                continue;
+            };
+            if name.as_ref() == "*"
+                || import.is_optional
+                || import.is_for_types
+                || is_foreign(&module.path)
+            {
+                continue;
+            }
+            if let Definition::Missing(lacks, missing) = context.code.find_in(path, name).what
+                && missing == *name
+                && lacks.path != module.path
+                && (import.level > 0 || !is_declared(context, top(&import.module)))
+            {
+                add(lacks, name, &module.path, import.line, false);
+            }
+        }
+        for module in &context.code.modules {
+            if is_foreign(&module.path) {
+                continue;
+            }
+            for (name, line) in attributes(context.code, module) {
+                if let Definition::Missing(lacks, missing) =
+                    context.code.find_absolute(&module.path, name).what
+                    && name.ends_with(missing.as_ref())
+                    && !is_set_elsewhere(context, &missing)
+                {
+                    add(lacks, &missing, &module.path, line, true);
+                }
+            }
+        }
+        let mut quotes = Quotes::new(context);
+        // What one file alone wants in vain has one cause.
+        let mut groups: BTreeMap<Vec<&str>, Vec<(&str, &str, &Lacking)>> = BTreeMap::new();
+        for ((path, name), lacking) in &lacking {
+            let mut wanting: Vec<&str> = lacking
+                .places
+                .iter()
+                .map(|(path, _)| path.as_ref())
+                .collect();
+            wanting.sort_unstable();
+            wanting.dedup();
+            groups
+                .entry(wanting)
+                .or_default()
+                .push((path, name, lacking));
+        }
+        for group in groups.values() {
+            report(context.code, &mut quotes, group, findings);
+        }
+    }
+}
+
+fn top(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
+}
+
+/// Dotted names that are read from modules that were imported whole.
+fn attributes<'m>(code: &'m Code, module: &'m Module) -> impl Iterator<Item = (&'m str, u32)> {
+    let whole: Vec<&str> = code
+        .imports_of(&module.path)
+        .filter(|(import, resolution)| {
+            matches!(resolution, Resolution::File { name: None, .. })
+                && import.level == 0
+                && !import.is_optional
+        })
+        .map(|(import, _)| import.module.as_ref())
+        .collect();
+    module
+        .names
+        .iter()
+        .filter(move |name| {
+            whole.iter().any(|module| {
+                name.name
+                    .strip_prefix(module)
+                    .is_some_and(|rest| rest.starts_with('.'))
+            })
+        })
+        .map(|name| (name.name.as_ref(), name.line))
+}
+
+/// Whether some file may put a name into a module from outside: `settings.DEBUG = True`.
+fn is_set_elsewhere(context: &Context<'_>, name: &str) -> bool {
+    let assigned = format!(".{name} =");
+    context.code.modules.iter().any(|module| {
+        module.texts.iter().any(|text| text.text.as_ref() == name)
+            || module
+                .calls
+                .iter()
+                .any(|call| call.written.as_ref() == "setattr")
+            || context
+                .tree
+                .text(&module.path)
+                .is_some_and(|text| text.contains(&assigned))
+    })
+}
+
+fn report(
+    code: &Code,
+    quotes: &mut Quotes<'_>,
+    group: &[(&str, &str, &Lacking)],
+    findings: &mut Findings,
+) {
+    let Some((path, name, lacking)) = group.first() else {
+        return;
+    };
+    let mut evidence: Vec<Evidence> = Vec::new();
+    for (_, _, lacking) in group {
+        let mut seen = std::collections::BTreeSet::new();
+        for place in lacking.places.iter().filter(|place| seen.insert(*place)) {
+            evidence.push(quotes.at(&place.0, place.1));
+        }
+    }
+    let close = code.module(path).and_then(|module| closest(module, name));
+    let first = lacking.places.first().map_or("", |(path, _)| path.as_ref());
+    let more = group.len() - 1;
+    let title = match &close {
+        _ if more > 0 => {
+            format!("{first} wants {name} from {path}, and {more} more names that are not there")
+        }
+        Some((close, _)) => format!("{first} wants {name} from {path}, which defines {close}"),
+        None => format!("{first} wants {name} from {path}, which defines no such name"),
+    };
+    if let Some((close, line)) = &close {
+        let note = quotes.noted(path, *line, &format!("defines {close}"));
+        evidence.insert(evidence.len().min(1), note);
+    }
+    let places = || group.iter().flat_map(|(_, _, lacking)| &lacking.places);
+    let is_test = places().all(|(path, _)| Code::is_test(path));
+    let starts = places().any(|(path, _)| !Code::is_test(path) && code.is_loaded(path));
+    let is_attribute = group.iter().all(|(_, _, lacking)| lacking.is_attribute);
+    let finding = grouped(findings, title, evidence);
+    if is_test {
+        finding.area = Area::Tests;
+        "These tests test a name that is gone: they cannot pass, and what replaced it is not tested."
+            .clone_into(&mut finding.impact);
+    } else if starts && !is_attribute && code.importers_of(first).next().is_some() {
+        finding.severity = Severity::Critical;
+    }
+    if is_attribute {
+        finding.confidence = Confidence::Likely;
+    }
+}
+
+/// The defined name that looks most like the wanted one.
+fn closest(module: &Module, name: &str) -> Option<(Box<str>, u32)> {
+    let wanted = words(name);
+    module
+        .bound
+        .iter()
+        .filter(|bound| !bound.name.starts_with('_'))
+        .map(|bound| {
+            let own = words(&bound.name);
+            let shared = own.iter().filter(|word| wanted.contains(word)).count();
+            let distance = distance(name, &bound.name);
+            (bound, shared, distance)
+        })
+        .filter(|(bound, shared, distance)| {
+            *distance <= 2 && name.len() > 4 || (*shared > 0 && bound.name.len() > 3)
+        })
+        .min_by_key(|(_, shared, distance)| (usize::MAX - *shared, *distance))
+        .map(|(bound, _, _)| (bound.name.clone(), bound.line))
+}
+
+fn words(name: &str) -> Vec<String> {
+    name.split('_')
+        .filter(|word| word.len() > 2)
+        .map(str::to_ascii_lowercase)
+        .collect()
+}
+
+/// How many letters differ, for short names.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().take(40).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().take(40).enumerate() {
+        let mut before = i;
+        let mut last = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let here = row.get(j + 1).copied().unwrap_or_default();
+            let next = (before + usize::from(a != *b)).min(here + 1).min(last + 1);
+            before = here;
+            if let Some(slot) = row.get_mut(j) {
+                *slot = last;
+            }
+            last = next;
+        }
+        if let Some(slot) = row.last_mut() {
+            *slot = last;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_differ_are_counted() {
+        assert_eq!(distance("fetch", "fetsh"), 1);
+        assert_eq!(distance("abc", "abc"), 0);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

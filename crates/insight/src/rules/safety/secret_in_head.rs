@@ -1,0 +1,73 @@
+//! `secret-in-head`.
+
+use tradewind_repo::leaks::Leak;
+
+use super::{env_tracked, leaked};
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+use crate::rules::documentation::capped;
+
+/// Credentials in tracked files.
+pub(super) struct SecretInHead;
+
+const ABOUT: About = About {
+    id: "secret-in-head",
+    title: "Credentials in tracked files",
+    area: Area::Safety,
+    severity: Severity::Critical,
+    confidence: Confidence::Certain,
+    timeframe: Timeframe::Immediate,
+    impact: "Whoever reads the repository can spend the quota, read the account or trade with it.",
+    action: "Replace the credential at its issuer, then read it from the environment; deleting the line is not enough.",
+    after: &[],
+};
+
+impl Rule for SecretInHead {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let counted: Vec<&Leak> = context
+            .leaks
+            .head
+            .iter()
+            .filter(|leak| leaked::counts(leak) && leak.kind != "private-key")
+            .collect();
+        for group in leaked::credentials(&counted) {
+            // A tracked `.env` is told as such, with its credentials.
+            let is_told = group.iter().all(|leak| env_tracked::is_env(&leak.path));
+            let Some(first) = group
+                .iter()
+                .find(|leak| !env_tracked::is_env(&leak.path))
+                .filter(|_| !is_told)
+            else {
+                continue;
+            };
+            let kind = leaked::worst(&group);
+            let more = match group.len() {
+                1 => String::new(),
+                count => format!(" and {} more places", count - 1),
+            };
+            let title = format!(
+                "{}:{} holds {}{more}",
+                first.path,
+                first.line,
+                leaked::words(kind)
+            );
+            let mut evidence: Vec<Evidence> = group
+                .iter()
+                .map(|leak| Evidence::at(leak.path.as_ref(), leak.line, leaked::quote(leak)))
+                .collect();
+            if let Some(at) = evidence
+                .iter()
+                .position(|each| each.path.as_deref() == Some(&first.path))
+            {
+                evidence.swap(0, at);
+            }
+            let added = findings.add(title, capped(evidence));
+            added.severity = leaked::severity(kind);
+            added.confidence = leaked::confidence(kind);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `secret-in-history`.
+
+use tradewind_repo::leaks::Leak;
+
+use super::leaked;
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::rule::{About, Context, Findings, Rule};
+use crate::rules::documentation::capped;
+
+/// Credentials that only old commits hold.
+pub(super) struct SecretInHistory;
+
+const ABOUT: About = About {
+    id: "secret-in-history",
+    title: "Credentials in old commits",
+    area: Area::Safety,
+    severity: Severity::High,
+    confidence: Confidence::Certain,
+    timeframe: Timeframe::Immediate,
+    impact: "Deleting is not revoking: every clone keeps the credential, and it works until it is replaced.",
+    action: "Replace the credential at its issuer; rewrite history only if it has to go as well.",
+    after: &[],
+};
+
+impl Rule for SecretInHistory {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        if context.history.is_shallow {
+            findings.not_checked("the clone is shallow: older commits are not here");
+        }
+        let counted: Vec<&Leak> = context
+            .leaks
+            .history
+            .iter()
+            .filter(|leak| leaked::counts(leak))
+            .collect();
+        // One commit that brings several into one file is one cause.
+        let mut causes: Vec<Vec<&Leak>> = Vec::new();
+        for leak in counted {
+            let same = causes.iter_mut().find(|cause| {
+                cause
+                    .first()
+                    .is_some_and(|first| first.path == leak.path && first.commit == leak.commit)
+            });
+            match same {
+                Some(cause) => cause.push(leak),
+                None => causes.push(vec![leak]),
+            }
+        }
+        for cause in causes {
+            let Some(first) = cause.first() else {
+                continue;
+            };
+            let kind = leaked::worst(&cause);
+            let state = if context.tree.get(&first.path).is_none() {
+                " (the file is gone)"
+            } else {
+                ""
+            };
+            let what = match cause.len() {
+                1 => leaked::words(kind),
+                count => format!("{count} credentials"),
+            };
+            let commit = first
+                .commit
+                .map(|commit| commit.to_string())
+                .unwrap_or_default();
+            let short = commit.get(..8).unwrap_or_default();
+            let title = format!(
+                "{what} in {}{state}, since {short}, in no file any more",
+                first.path
+            );
+            let evidence = cause
+                .iter()
+                .map(|leak| Evidence {
+                    path: Some(leak.path.to_string()),
+                    line: Some(leak.line),
+                    commit: leak.commit.map(|commit| commit.to_string()),
+                    note: leaked::quote(leak),
+                })
+                .collect();
+            let added = findings.add(title, capped(evidence));
+            added.severity = leaked::severity(kind).min(Severity::High);
+            added.confidence = leaked::confidence(kind);
+        }
+    }
+}

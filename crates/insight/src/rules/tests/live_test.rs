@@ -1,0 +1,170 @@
+//! `live-test`: tests that ask a real service or a real database.
+
+use std::collections::BTreeSet;
+
+use tradewind_repo::python::{Code, Function, Module, ScopeId, Target};
+
+use super::network::{is_live_database, is_network};
+use crate::finding::{Area, Confidence, Severity, Timeframe};
+use crate::quotes::{Quotes, grouped, is_foreign};
+use crate::rule::{About, Context, Findings, Rule};
+
+static ABOUT: About = About {
+    id: "live-test",
+    title: "Tests that reach the network or a live database",
+    area: Area::Tests,
+    severity: Severity::Medium,
+    confidence: Confidence::Likely,
+    timeframe: Timeframe::Month,
+    impact: "The tests are red when the service is slow, and every run spends quota that the bot needs.",
+    action: "Replay a recorded answer, and keep the live probe out of what the test runner collects.",
+    after: &[],
+};
+
+/// How many calls are followed from a test: further on, what is called depends on what is given.
+const MAX_DEPTH: u8 = 1;
+
+/// Words that tell that requests are answered by the tests themselves.
+const REPLACED: &[&str] = &[
+    "mock",
+    "Mock",
+    "monkeypatch",
+    "responses",
+    "respx",
+    "vcr",
+    "cassette",
+    "httpretty",
+    "aioresponses",
+    "requests_mock",
+    "httpserver",
+    "pytest_socket",
+    "patch(",
+    "patch.object",
+    "TestClient",
+    "localhost",
+    "127.0.0.1",
+    "fake",
+    "Fake",
+    "stub",
+    "Stub",
+];
+
+/// The rule.
+pub struct LiveTest;
+
+impl Rule for LiveTest {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let mut quotes = Quotes::new(context);
+        for module in &context.code.modules {
+            let path = module.path.as_ref();
+            if is_foreign(path) || !super::is_collected_by_name(path) {
+                continue;
+            }
+            let Some(text) = context.tree.text(path) else {
+                continue;
+            };
+            if REPLACED.iter().any(|word| text.contains(word)) || is_replaced_above(context, path) {
+                continue;
+            }
+            let mut evidence = Vec::new();
+            for (index, function) in module.functions.iter().enumerate() {
+                if !function.name.starts_with("test") || is_marked(function) {
+                    continue;
+                }
+                let Ok(scope) = u32::try_from(index) else {
+                    continue;
+                };
+                let Some((line, what)) = reaches(context.code, module, Some(scope)) else {
+                    continue;
+                };
+                if evidence.is_empty() {
+                    evidence.push(quotes.noted(path, function.line, &what));
+                }
+                evidence.push(quotes.at(path, line));
+            }
+            if !evidence.is_empty() {
+                grouped(findings, format!("{path} asks a live service"), evidence);
+            }
+        }
+    }
+}
+
+/// Whether a `conftest.py` above a test replaces requests.
+fn is_replaced_above(context: &Context<'_>, path: &str) -> bool {
+    let mut folder = path;
+    while let Some((above, _)) = folder.rsplit_once('/') {
+        if says_replaced(context, &format!("{above}/conftest.py")) {
+            return true;
+        }
+        folder = above;
+    }
+    says_replaced(context, "conftest.py")
+}
+
+fn says_replaced(context: &Context<'_>, path: &str) -> bool {
+    context
+        .tree
+        .text(path)
+        .is_some_and(|text| REPLACED.iter().any(|word| text.contains(word)))
+}
+
+/// Whether a test says that it is skipped, or live on purpose.
+fn is_marked(function: &Function) -> bool {
+    function.decorators.iter().any(|decorator| {
+        [
+            "skip",
+            "live",
+            "integration",
+            "network",
+            "slow",
+            "e2e",
+            "external",
+            "online",
+            "remote",
+            "parametrize_live",
+        ]
+        .iter()
+        .any(|word| decorator.contains(word))
+    })
+}
+
+/// Follows calls from a function to one that sends something: the line in the test, and what it calls.
+fn reaches(code: &Code, module: &Module, scope: ScopeId) -> Option<(u32, String)> {
+    if let Some(found) = sends(module, scope) {
+        return Some(found);
+    }
+    code.calls_in(&module.path, scope).find_map(|site| {
+        let mut seen = BTreeSet::new();
+        let what = follows(code, site.target, 0, &mut seen)?;
+        Some((site.call.line, what))
+    })
+}
+
+fn sends(module: &Module, scope: ScopeId) -> Option<(u32, String)> {
+    module
+        .calls
+        .iter()
+        .filter(|call| call.scope == scope)
+        .find(|call| is_network(&call.callee) || is_live_database(&call.callee))
+        .map(|call| (call.line, format!("reaches {}", call.callee)))
+}
+
+fn follows(code: &Code, target: Target, depth: u8, seen: &mut BTreeSet<Target>) -> Option<String> {
+    let Target::Function(of, function) = target else {
+        return None;
+    };
+    if depth > MAX_DEPTH || !seen.insert(target) || seen.len() > 500 {
+        return None;
+    }
+    let module = code.modules.get(of)?;
+    let scope = u32::try_from(function).ok();
+    if let Some((line, what)) = sends(module, scope) {
+        return Some(format!("{what} in {}:{line}", module.path));
+    }
+    code.calls_in(&module.path, scope)
+        .find_map(|site| follows(code, site.target, depth + 1, seen))
+}

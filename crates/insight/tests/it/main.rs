@@ -1,0 +1,15 @@
+//! The room insight on real git repositories.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod bot;
+mod fixtures;
+mod mistakes;
+mod pages;
+#[path = "../../../tradewind/src/cli/demo/replay.rs"]
+mod replay;
+mod scratch;
