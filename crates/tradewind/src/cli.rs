@@ -3,6 +3,7 @@
 //! One file per command under `cli/`. A command returns an exit or a failure ([`crate::report`]); nothing else
 //! decides the exit code.
 
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod catalog;
 pub(crate) mod completions;
@@ -31,6 +32,7 @@ use crate::report::Outcome;
 
 const GROUPS: &str = "\
 Look:
+  audit        What is wrong with a repository, with evidence, and what to repair first
   log          What happened, newest last; `--follow` goes on
   explain      Why something happened and what came of it
   status       What is watched, which rules act, what waits for you
@@ -62,6 +64,7 @@ const EXAMPLES: &str = "\
 Exit codes: 0 done, 1 found something, 2 usage, 3 configuration, 4 daemon not reachable, 5 outside world failed, 70 bug.
 
 New here?  tradewind demo
+Any bot:   tradewind audit PATH
 Your bot:  cd my-bot && tradewind init && tradewind up";
 
 /// Puts a trading repository on autopilot: every event journaled, every action explained and undoable.
@@ -95,6 +98,8 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What is wrong with a repository, with evidence, and what to repair first
+    Audit(audit::Args),
     /// What happened, newest last; `--follow` goes on
     Log(log::Args),
     /// Why something happened and what came of it
@@ -154,6 +159,7 @@ pub(crate) async fn run() -> Outcome {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let place = Place::find(cli.directory)?;
     match cli.command {
+        Command::Audit(args) => Box::pin(audit::run(&place, args)).await,
         Command::Log(args) => log::run(&place, args).await,
         Command::Explain(args) => explain::run(&place, &args),
         Command::Status(args) => status::run(&place, &args).await,

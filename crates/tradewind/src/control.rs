@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use tradewind_core::payload::RepositoryRemoved;
+use tradewind_core::payload::{AuditCompleted, RepositoryRemoved};
 use tradewind_core::{Clock, Draft, RepositoryId, Seq};
 use tradewind_engine::proposals::{self, ProposalError};
 use tradewind_engine::undo::{Difference, Direction, Expiry, Restore, UndoError, Which};
@@ -124,6 +124,13 @@ pub(crate) enum Command {
         events: Vec<Seq>,
         /// Why, without the secret itself.
         reason: String,
+    },
+    /// Journal an audit.
+    RecordAudit {
+        /// Of which repository; none where it has no id yet.
+        repository: Option<RepositoryId>,
+        /// What it found.
+        audit: AuditCompleted,
     },
     /// End the daemon.
     Stop,
@@ -381,6 +388,9 @@ pub(crate) async fn execute(controls: &Controls, command: Command) -> Answer {
             keep_last,
         } => prune(controls, max_age, max_bytes, keep_last).await,
         Command::Erase { events, reason } => erase(controls, events, reason).await,
+        Command::RecordAudit { repository, audit } => {
+            record_audit(controls, repository, &audit).await
+        }
         Command::Stop => match &controls.watchers {
             Some(watchers) => {
                 watchers.stop();
@@ -389,6 +399,24 @@ pub(crate) async fn execute(controls: &Controls, command: Command) -> Answer {
             None => Err(Failure::new(Exit::Daemon, "no daemon runs")),
         },
     }
+}
+
+async fn record_audit(
+    controls: &Controls,
+    repository: Option<RepositoryId>,
+    audit: &AuditCompleted,
+) -> Answer {
+    let subject = repositories::name_of(Path::new(&audit.path));
+    let mut draft = Draft::new(controls.clock.now(), audit)
+        .map_err(|e| Failure::from_error(Exit::Bug, &e))?
+        .about(subject);
+    draft.repository = repository;
+    let event = controls
+        .journal
+        .transact(move |tx| tx.append(draft))
+        .await
+        .map_err(|e| write_failure(&e))?;
+    Ok(Reply::Recorded { event })
 }
 
 fn write_failure(error: &TxError) -> Failure {

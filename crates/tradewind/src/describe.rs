@@ -75,6 +75,7 @@ pub(crate) fn tone(kind: EventKind) -> Tone {
         | K::EngineProposalExpired
         | K::EngineActionRequested
         | K::EngineActingResumed
+        | K::InsightAuditCompleted
         | K::ExternalEventReceived => Tone::Plain,
     }
 }
@@ -369,6 +370,28 @@ fn try_describe(event: &Event) -> Option<String> {
         K::EngineActingResumed => {
             let b: body::ActingResumed = read(event)?;
             format!("acting resumed by {}", b.by)
+        }
+        K::InsightAuditCompleted => {
+            let b: body::AuditCompleted = read(event)?;
+            let counts: Vec<_> = ["critical", "high", "medium", "low"]
+                .iter()
+                .filter_map(|name| Some(format!("{} {name}", b.by_severity.get(*name)?)))
+                .filter(|words| !words.starts_with("0 "))
+                .collect();
+            let found = if counts.is_empty() {
+                "found nothing".to_owned()
+            } else {
+                format!("found {}", counts.join(", "))
+            };
+            let partial = if b.is_partial {
+                " (some rules only)"
+            } else {
+                ""
+            };
+            format!(
+                "audit {found}{partial}; {} not checked, {} ms",
+                b.not_checked, b.duration_ms
+            )
         }
         K::ExternalEventReceived => {
             let b: body::ExternalEvent = read(event)?;

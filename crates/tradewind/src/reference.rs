@@ -134,6 +134,8 @@ fn the_configuration_pages_are_true() {
         ("RuleSection", "[rules.<name>]"),
         ("Limit", "limit = { … }"),
         ("WatchSection", "[watch]"),
+        ("AuditSection", "[audit]"),
+        ("SuppressSection", "[[audit.suppress]]"),
     ] {
         let definition = &schema["$defs"][section];
         assert!(definition.is_object(), "{section} is not in the schema");
@@ -151,6 +153,12 @@ fn the_configuration_pages_are_true() {
         rows(&schema, &mut out);
     }
     compare("config.md", &out);
+}
+
+#[test]
+fn the_schema_of_the_audit_is_true() {
+    let schema = serde_json::to_string_pretty(&tradewind_insight::report::contract::schema());
+    compare("audit.schema.json", &format!("{}\n", schema.unwrap()));
 }
 
 #[test]

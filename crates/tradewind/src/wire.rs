@@ -13,6 +13,7 @@ use tradewind_engine::action::Registry;
 use tradewind_engine::config::UndoSection;
 use tradewind_engine::document::{ConfigMistake, Document, MAX_CONFIG_BYTES};
 use tradewind_engine::undo::SecretScan;
+use tradewind_insight::config::AuditSection;
 
 use crate::place::CONFIG_FILE;
 
@@ -23,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) engine: tradewind_engine::config::Config,
     /// `[watch]`.
     pub(crate) watch: WatchSection,
+    /// `[audit]`.
+    pub(crate) audit: AuditSection,
 }
 
 impl Config {
@@ -46,8 +49,17 @@ impl Config {
                 );
             }
         }
+        let audit: AuditSection = document.section("audit").unwrap_or_default();
+        for mistake in audit.mistakes() {
+            let entry = mistake.entry.to_string();
+            document.mistake_at(&["audit", "suppress", &entry, mistake.key], mistake.what);
+        }
         document.finish()?;
-        Ok(Self { engine, watch })
+        Ok(Self {
+            engine,
+            watch,
+            audit,
+        })
     }
 
     /// Returns how many rules there are.
@@ -172,6 +184,8 @@ struct File {
     rules: Option<std::collections::BTreeMap<String, tradewind_engine::config::RuleSection>>,
     /// How the repository is watched.
     watch: Option<WatchSection>,
+    /// How the repository is audited.
+    audit: Option<AuditSection>,
 }
 
 /// Returns the JSON schema of the file.

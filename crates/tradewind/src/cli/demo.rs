@@ -5,6 +5,7 @@
 //! state directory, both temporary, and removes them unless told to keep them.
 //! Not here: anything a user could not type himself.
 
+mod replay;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -127,6 +128,13 @@ impl Demo {
             "   {commits} commits in {}",
             self.bot.display()
         ));
+        self.heading("What is wrong with it? The audit reads everything and executes nothing");
+        self.shown(&["audit", "--summary"], Exit::Done).await?;
+        terminal::line(
+            "   `tradewind audit` lists each finding with its evidence; --format html makes a report for reading.",
+        );
+
+        self.heading("A first configuration, from what the audit saw");
         self.shown(&["init"], Exit::Done).await?;
         let tests = self.tests().await;
         self.write(CONFIG_FILE, &RULES.replace("TESTS", &tests.argv))?;
@@ -209,6 +217,9 @@ impl Demo {
         }
         terminal::line(paint(Tone::Strong, "On your own bot:"));
         terminal::line("  cd my-bot");
+        terminal::line(
+            "  tradewind audit     what is wrong, with evidence, and what to repair first",
+        );
         terminal::line("  tradewind init      write tradewind.toml, every rule in shadow mode");
         terminal::line("  tradewind up        watch it; first page at http://127.0.0.1:8420");
     }

@@ -1,13 +1,19 @@
 //! `tradewind init`: write a first `tradewind.toml` from what is in the repository, every rule in shadow mode.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
-use tradewind_host::files;
+use tradewind_host::{dirs, files};
+use tradewind_insight::Request;
+use tradewind_insight::report::system::shares;
+use tradewind_insight::report::{Decisions, Report};
 use tradewind_repo::location::Location;
 
+use crate::cli::audit;
 use crate::place::{CONFIG_FILE, Place};
 use crate::report::{Exit, Failure, Outcome};
-use crate::terminal::{self, Tone, paint};
+use crate::terminal::{self, Tone, one_line, paint};
 use crate::wire;
 
 #[derive(Debug, clap::Args)]
@@ -17,10 +23,6 @@ pub(crate) struct Args {
     print: bool,
 }
 
-#[expect(
-    clippy::unused_async,
-    reason = "every command that may ask the daemon is async"
-)]
 pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
     let location = place.location()?;
     if location.is_bare {
@@ -30,7 +32,11 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
         )
         .hint("run `tradewind init` in a clone with a work tree"));
     }
-    let text = first_config(&location);
+    let mut request = Request::new(Place::git()?, &location.top, audit::today(place, None));
+    request.catalog = Arc::new(audit::catalog());
+    request.cache = dirs::cache_dir().ok().map(|dir| dir.join("audit"));
+    let report = Report::of(&audit::look(request, None).await?, &Decisions::default());
+    let text = first_config(&location, &report);
     if let Err(mistakes) = wire::Config::parse(&text) {
         let list: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
         return Err(Failure::new(
@@ -57,6 +63,12 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
         terminal::word(path.display()),
         paint(Tone::Strong, "shadow")
     ));
+    if !report.findings.is_empty() {
+        terminal::line(format_args!(
+            "The audit found {}; `tradewind audit` lists them with their evidence.",
+            shares(&report.counts())
+        ));
+    }
     terminal::line("Next:");
     terminal::line("  tradewind up            watch this repository");
     terminal::line("  tradewind log --follow  see what happens, and what rules would do");
@@ -74,7 +86,7 @@ struct TestCommand {
     because: String,
 }
 
-fn first_config(location: &Location) -> String {
+fn first_config(location: &Location, report: &Report) -> String {
     let tests = test_command(&location.top);
     let mut out = String::from(
         "# What Tradewind does in this repository. `tradewind config check` checks this file,\n\
@@ -95,6 +107,12 @@ fn first_config(location: &Location) -> String {
             tests.because
         ));
     }
+    out.push_str(&providers(report));
+    out.push_str(
+        "\n# Looks for what is wrong after commits and fails when it would lose money or keys.\n\
+         [rules.audit-on-commit]\non = \"repo.commit.created\"\ndo = \"run\"\n\
+         with = { command = [\"tradewind\", \"audit\", \"--summary\", \"--fail-on\", \"critical\"], writes = [], time_limit = \"2m\" }\nmode = \"shadow\"\ndebounce = \"30s\"\n",
+    );
     out.push_str(
         "\n# Tells you on the desktop when many tracked files vanish from the work tree at once.\n\
          [rules.mass-deletion]\non = \"repo.files.deleted\"\ndo = \"notify\"\nwith = { desktop = true }\nmode = \"shadow\"\nlimit = { max = 3, per = \"1h\" }\n\
@@ -103,6 +121,31 @@ fn first_config(location: &Location) -> String {
          \n# Notes rewritten branches: a rebase or a forced reset.\n\
          [rules.rewrite]\non = \"repo.branch.rewritten\"\nwhen = 'event.data.dropped > 0'\ndo = \"log\"\nwith = { message = \"a branch was rewritten\" }\nmode = \"shadow\"\n",
     );
+    out
+}
+
+/// Says which providers the code calls, and whose keys it reads, as comments: nothing governs those calls yet.
+fn providers(report: &Report) -> String {
+    let mut keys: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for api in &report.api_map {
+        let of_provider = keys.entry(&api.provider).or_default();
+        of_provider.extend(api.calls.iter().filter_map(|call| call.key_from.as_deref()));
+    }
+    if keys.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from(
+        "\n# The code calls these providers; `tradewind catalog show NAME` says what their plans allow.\n",
+    );
+    for (provider, keys) in keys {
+        let keys: Vec<_> = keys.into_iter().map(|key| one_line(key, 60)).collect();
+        let keys = if keys.is_empty() {
+            "no key seen".to_owned()
+        } else {
+            format!("key from {}", keys.join(", "))
+        };
+        out.push_str(&format!("#   {}: {keys}\n", one_line(provider, 40)));
+    }
     out
 }
 

@@ -22,6 +22,7 @@ fn the_demo_runs_to_its_end_and_leaves_nothing() {
         String::from_utf8_lossy(&output.stderr)
     );
     for part in [
+        "Repair first",
         "engine.action.requested",
         "changes-page proposes:",
         "undone as event",

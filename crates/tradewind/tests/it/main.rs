@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod audit;
 mod browser;
 mod cli;
 mod cloudevents;
