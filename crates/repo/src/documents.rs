@@ -368,18 +368,27 @@ fn is_record(path: &str) -> bool {
         "checklist",
         "recommendations",
         "improvements",
+        "morning",
+        "weekend",
+        "today",
+        "todays",
+        "context",
     ];
+    // Lists of what was to be done on a day.
+    const PHRASES: &[&str] = &["next_steps", "next-steps", "action_items", "action-items"];
     const MONTHS: &[&str] = &[
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
     ];
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric());
-    words.into_iter().any(|word| {
-        let letters = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
-        let digits = word.len() - letters.len();
-        let is_date = letters.is_empty() && (digits == 4 && word.starts_with("20") || digits == 8);
-        let is_month = digits > 0 && MONTHS.contains(&letters);
-        WORDS.contains(&word) || is_date || is_month
-    })
+    PHRASES.iter().any(|phrase| path.contains(phrase))
+        || words.into_iter().any(|word| {
+            let letters = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+            let digits = word.len() - letters.len();
+            let is_date =
+                letters.is_empty() && (digits == 4 && word.starts_with("20") || digits == 8);
+            let is_month = digits > 0 && MONTHS.contains(&letters);
+            WORDS.contains(&word) || is_date || is_month
+        })
 }
 
 fn is_license(path: &str) -> bool {

@@ -6,14 +6,20 @@
 //! hold the same one.
 //! Not here: how bad a leak is. Start reading at [`Leaks::read`].
 
+mod clean;
+
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use tradewind_host::git::Git;
 
+use clean::Clean;
+
 use crate::documents::is_foreign;
+use crate::error::RepoError;
 use crate::history::{Deed, History};
 use crate::location::Location;
 use crate::objects;
@@ -66,31 +72,59 @@ pub struct Leaks {
 }
 
 impl Leaks {
-    /// Reads the tracked files and, where `git` and `location` lead to one, the history.
-    pub fn read(git: &Git, location: &Location, tree: &Tree, history: &History) -> Self {
-        let mut leaks = Self::of_tree(tree);
-        leaks.read_history(git, location, tree, history);
+    /// Reads the tracked files and, where `git` and `location` lead to one, the history. What is clean is kept in
+    /// the file `cache`; a later run does not look at it again.
+    pub fn read(
+        git: &Git,
+        location: &Location,
+        tree: &Tree,
+        history: &History,
+        cache: Option<&Path>,
+    ) -> Self {
+        let mut clean = Clean::open(cache);
+        let mut leaks = Self::default();
+        leaks.read_tree(tree, &mut clean);
+        leaks.read_history(git, location, tree, history, &mut clean);
+        clean.finish();
         leaks
     }
 
     /// Reads the tracked files only.
     pub fn of_tree(tree: &Tree) -> Self {
         let mut leaks = Self::default();
+        leaks.read_tree(tree, &mut Clean::default());
+        leaks
+    }
+
+    fn read_tree(&mut self, tree: &Tree, clean: &mut Clean) {
         for file in tree.tracked() {
             if !matches!(file.kind, FileKind::Regular | FileKind::Executable)
                 || is_skipped(&file.path)
-                || leaks.head.len() >= MAX_LEAKS
+                || self.head.len() >= MAX_LEAKS
+                || file
+                    .id
+                    .is_some_and(|id| clean.get(id, &file.path).is_some())
             {
                 continue;
             }
             if let Some(bytes) = tree.bytes(&file.path) {
-                look(&file.path, &bytes, None, &mut leaks.head);
+                let before = self.head.len();
+                look(&file.path, &bytes, None, &mut self.head);
+                if let Some(id) = file.id.filter(|_| self.head.len() == before) {
+                    clean.put(id, &file.path, bytes.len() as u64);
+                }
             }
         }
-        leaks
     }
 
-    fn read_history(&mut self, git: &Git, location: &Location, tree: &Tree, history: &History) {
+    fn read_history(
+        &mut self,
+        git: &Git,
+        location: &Location,
+        tree: &Tree,
+        history: &History,
+        clean: &mut Clean,
+    ) {
         let present: HashSet<Oid> = tree.tracked().filter_map(|file| file.id).collect();
         // The oldest commit that has each content: commits come children first.
         let mut origins: HashMap<Oid, (usize, &str)> = HashMap::new();
@@ -111,46 +145,51 @@ impl Leaks {
             .map(|(blob, (at, path))| (rank(path), *at, *path, *blob))
             .collect();
         wanted.sort_unstable();
-        let total = wanted.len();
-        let (mut bytes_read, mut blobs_read) = (0_u64, 0_usize);
+        let order: Vec<(Oid, &str)> = wanted
+            .iter()
+            .map(|(_, _, path, blob)| (*blob, *path))
+            .collect();
         let mut found = Vec::new();
-        let order = wanted.iter().map(|(_, _, _, blob)| *blob);
-        let ended = objects::read(git, location, order, MAX_BLOB_BYTES, |blob, bytes| {
-            if bytes_read >= MAX_HISTORY_BYTES || found.len() >= MAX_LEAKS {
-                return ControlFlow::Break(());
-            }
-            blobs_read += 1;
-            bytes_read += bytes.len() as u64;
-            if let Some((at, path)) = origins.get(&blob) {
-                let commit = history.commits.get(*at).map(|commit| commit.id);
-                look(path, bytes, commit, &mut found);
-            }
-            ControlFlow::Continue(())
+        let read = choose(git, location, &order, clean).and_then(|chosen| {
+            self.tell(&chosen, order.len());
+            objects::read_sized(git, location, &chosen.unknown, |blob, bytes| {
+                if found.len() >= MAX_LEAKS {
+                    return ControlFlow::Break(());
+                }
+                if let Some((at, path)) = origins.get(&blob) {
+                    let commit = history.commits.get(*at).map(|commit| commit.id);
+                    let before = found.len();
+                    look(path, bytes, commit, &mut found);
+                    if found.len() == before {
+                        clean.put(blob, path, bytes.len() as u64);
+                    }
+                }
+                ControlFlow::Continue(())
+            })
         });
-        let skipped = match ended {
-            Ok(skipped) => skipped,
-            Err(error) => {
-                self.unread.push(Unread {
-                    what: "old contents".to_owned(),
-                    reason: error.to_string(),
-                });
-                objects::Skipped::default()
-            }
-        };
-        if skipped.missing > 0 {
+        if let Err(error) = read {
             self.unread.push(Unread {
-                what: format!("{} old contents", skipped.missing),
-                reason: "the clone does not hold them".to_owned(),
-            });
-        }
-        let left = total.saturating_sub(blobs_read + skipped.missing + skipped.too_long);
-        if left > 0 {
-            self.unread.push(Unread {
-                what: format!("{left} of {total} old contents"),
-                reason: format!("the bound of {} MiB was reached", MAX_HISTORY_BYTES >> 20),
+                what: "old contents".to_owned(),
+                reason: error.to_string(),
             });
         }
         self.keep_old(found, history);
+    }
+
+    /// Tells what of `total` old contents is not read.
+    fn tell(&mut self, chosen: &Chosen, total: usize) {
+        if chosen.missing > 0 {
+            self.unread.push(Unread {
+                what: format!("{} old contents", chosen.missing),
+                reason: "the clone does not hold them".to_owned(),
+            });
+        }
+        if chosen.left > 0 {
+            self.unread.push(Unread {
+                what: format!("{} of {total} old contents", chosen.left),
+                reason: format!("the bound of {} MiB was reached", MAX_HISTORY_BYTES >> 20),
+            });
+        }
     }
 
     /// Keeps of each credential that is in no file any more the oldest place.
@@ -167,6 +206,66 @@ impl Leaks {
         found.retain(|leak| seen.insert(leak.mark));
         self.history = found;
     }
+}
+
+/// Which old contents are read.
+#[derive(Debug, Default)]
+struct Chosen {
+    /// Those that nothing is known about.
+    unknown: Vec<Oid>,
+    missing: usize,
+    /// Beyond the bound.
+    left: usize,
+}
+
+/// Chooses within the bound, which counts what is known to be clean as well: a run with a cache answers as
+/// one without.
+fn choose(
+    git: &Git,
+    location: &Location,
+    order: &[(Oid, &str)],
+    clean: &mut Clean,
+) -> Result<Chosen, RepoError> {
+    let known: Vec<Option<u64>> = order
+        .iter()
+        .map(|(blob, path)| clean.get(*blob, path))
+        .collect();
+    let asked: Vec<Oid> = order
+        .iter()
+        .zip(&known)
+        .filter(|(_, known)| known.is_none())
+        .map(|((blob, _), _)| *blob)
+        .collect();
+    let mut sizes: HashMap<Oid, Option<u64>> = HashMap::with_capacity(asked.len());
+    objects::sizes(git, location, &asked, |blob, size| {
+        sizes.insert(blob, size);
+    })?;
+    let mut chosen = Chosen::default();
+    let mut bytes = 0_u64;
+    for ((blob, path), known) in order.iter().zip(known) {
+        let size = match (known, sizes.get(blob)) {
+            (Some(size), _) | (None, Some(&Some(size))) => size,
+            (None, Some(None)) => {
+                chosen.missing += 1;
+                continue;
+            }
+            // No content at all: a submodule's commit.
+            (None, None) => continue,
+        };
+        if size > MAX_BLOB_BYTES {
+            if known.is_none() {
+                clean.put(*blob, path, size);
+            }
+        } else if bytes >= MAX_HISTORY_BYTES {
+            chosen.left += 1;
+        } else {
+            bytes += size;
+            if known.is_none() {
+                chosen.unknown.push(*blob);
+            }
+        }
+    }
+    Ok(chosen)
 }
 
 /// Looks at one content.

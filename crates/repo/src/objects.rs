@@ -53,20 +53,49 @@ pub fn read(
         if wanted.is_empty() {
             continue;
         }
-        let mut parser = Parser {
-            state: State::Header(Vec::new()),
-            on_blob: &mut on_blob,
-            missing: 0,
-        };
-        let args = ["cat-file", "--batch", "--buffer"];
-        let is_whole = git.pieces(&location.git_dir, &args, lines(&wanted), |piece| {
-            parser.feed(piece)
-        })?;
-        skipped.missing += parser.missing;
+        let (is_whole, missing) = hand_on(git, location, &wanted, &mut on_blob)?;
+        skipped.missing += missing;
         if !is_whole {
             return Ok(skipped);
         }
     }
+}
+
+/// Hands on each blob in the order given, until `on_blob` breaks, for callers that know the lengths already.
+///
+/// # Errors
+/// [`RepoError::Git`]; blobs before an error have been handed on.
+pub fn read_sized(
+    git: &Git,
+    location: &Location,
+    oids: &[Oid],
+    mut on_blob: impl FnMut(Oid, &[u8]) -> ControlFlow<()>,
+) -> Result<(), RepoError> {
+    for part in oids.chunks(BATCH) {
+        if !hand_on(git, location, part, &mut on_blob)?.0 {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether all were handed on, and how many are missing.
+fn hand_on(
+    git: &Git,
+    location: &Location,
+    oids: &[Oid],
+    on_blob: &mut impl FnMut(Oid, &[u8]) -> ControlFlow<()>,
+) -> Result<(bool, usize), RepoError> {
+    let mut parser = Parser {
+        state: State::Header(Vec::new()),
+        on_blob,
+        missing: 0,
+    };
+    let args = ["cat-file", "--batch", "--buffer"];
+    let is_whole = git.pieces(&location.git_dir, &args, lines(oids), |piece| {
+        parser.feed(piece)
+    })?;
+    Ok((is_whole, parser.missing))
 }
 
 /// Hands on the length of each blob, `None` for what the repository does not hold. Other kinds of

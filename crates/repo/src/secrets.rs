@@ -8,6 +8,7 @@
 //! A hit says where, never what: the value is not copied out.
 //! Not here: scanning history or trees, suppressions, encryption.
 
+mod lead;
 mod plausible;
 mod rules;
 
@@ -38,8 +39,8 @@ pub fn find(path: &str, bytes: &[u8]) -> Vec<SecretHit> {
     let bytes = bytes.get(..MAX_BYTES).unwrap_or(bytes);
     let place = Place::of(path, bytes);
     let mut spans: Vec<(&'static str, usize, usize)> = Vec::new();
-    for rule in rules().matching(bytes) {
-        for (start, end) in rule.spans(&place, bytes) {
+    for (rule, stretches) in rules().matching(bytes) {
+        for (start, end) in rule.spans(&place, bytes, &stretches) {
             // Rules come from the most to the least certain: the first to claim a span keeps it.
             let is_taken = spans.iter().any(|(_, from, to)| start < *to && *from < end);
             if !is_taken && spans.len() < MAX_HITS {

@@ -258,6 +258,9 @@ impl Code {
     fn find_call<'c>(&'c self, module: &'c Arc<Module>, call: &Call) -> Option<(Found<'c>, bool)> {
         let written = call.written.as_ref();
         let (first, rest) = written.split_once('.').unwrap_or((written, ""));
+        if first == "cls" && !is_given_class(module, call.scope) {
+            return None;
+        }
         if (first == "self" || first == "cls") && !rest.is_empty() {
             return self.find_on_self(module, call.scope, rest);
         }
@@ -370,6 +373,22 @@ fn is_local(module: &Module, scope: ScopeId, name: &str) -> bool {
             name: name.into(),
         };
         if module.shadows.binary_search(&shadow).is_ok() {
+            return true;
+        }
+        at = function.scope;
+    }
+    false
+}
+
+/// Whether one of the functions around a place is given `cls`: elsewhere the name holds any class.
+fn is_given_class(module: &Module, scope: ScopeId) -> bool {
+    let mut at = scope;
+    while let Some(function) = at.and_then(|index| module.functions.get(index as usize)) {
+        let parameters = &function.parameters;
+        if parameters
+            .iter()
+            .any(|parameter| parameter.name.as_ref() == "cls")
+        {
             return true;
         }
         at = function.scope;

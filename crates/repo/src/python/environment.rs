@@ -176,7 +176,7 @@ impl Readers {
             let name = name.id.as_str();
             let is_constant = dotted(&field.annotation)
                 .is_some_and(|annotation| annotation.written.contains("ClassVar"));
-            if is_constant || name.starts_with('_') || name == "model_config" {
+            if is_constant || name.starts_with('_') || name == "model_config" || is_group(field) {
                 continue;
             }
             let before = found.len();
@@ -199,6 +199,18 @@ impl Readers {
         }
         found
     }
+}
+
+/// Says whether a field holds settings of its own: `database: Database = Database()`. Its fields are variables,
+/// the group is none that anybody sets.
+fn is_group(field: &ast::StmtAnnAssign) -> bool {
+    let (Expr::Name(class), Some(Expr::Call(call))) = (&*field.annotation, field.value.as_deref())
+    else {
+        return false;
+    };
+    let is_class = |expr: &Expr| matches!(expr, Expr::Name(name) if name.id == class.id);
+    let factory = call.arguments.find_keyword("default_factory");
+    is_class(&call.func) || factory.is_some_and(|factory| is_class(&factory.value))
 }
 
 /// Says whether a dotted base makes a class one of settings.

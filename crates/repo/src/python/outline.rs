@@ -517,6 +517,8 @@ impl<'a> Visitor<'a> for Outline<'a> {
                     self.export_display(&assign.value, true);
                 }
             }
+            // `type Side = …` binds a name as an assignment does.
+            Stmt::TypeAlias(alias) => self.assign(&alias.name, &alias.value, alias.start()),
             Stmt::Global(global) => {
                 let names = global.names.iter().map(ast::Identifier::as_str);
                 self.globals.extend(names);

@@ -3,10 +3,12 @@
 //! A new kind is one line in [`SHAPES`] and one case in the tests. In each pattern the first group
 //! that takes part is the value.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::bytes::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{Captures, Regex, RegexBuilder};
 
+use super::lead::{self, DOTS, HYPHEN, KEY, Lead, Leads, any_case, text, unbounded};
 use super::plausible;
 
 /// How a value that has the right shape is judged.
@@ -26,185 +28,297 @@ enum Judge {
     Assignment,
 }
 
-/// Name, judgement, pattern; the most certain first.
-const SHAPES: &[(&str, Judge, &str)] = &[
+/// Parameters of addresses that hold a key.
+const URL_KEY: Lead = any_case(
+    &[
+        "?api", "&api", "?access", "&access", "?token", "&token", "?secret", "&secret",
+    ],
+    0,
+    230,
+);
+/// Names that hold a session, in quotes.
+const SESSION: Lead = any_case(
+    &[
+        "sessionid",
+        "session_id",
+        "sessid",
+        "phpsessid",
+        "jsessionid",
+        "connect.sid",
+        "tv_ecuid",
+        "li_at",
+        "auth_token",
+    ],
+    3,
+    660,
+);
+/// Calls that read the environment.
+const GETENV: Lead = any_case(
+    &["env(", "config(", "environ.get(", "environ.setdefault("],
+    6,
+    400,
+)
+.checked(lead::quoted);
+/// Names of what is secret.
+const NAMED: Lead = any_case(
+    &[
+        "apikey",
+        "api_key",
+        "api-key",
+        "api_-key",
+        "authkey",
+        "auth_key",
+        "auth-key",
+        "auth_-key",
+        "accesskey",
+        "access_key",
+        "access-key",
+        "access_-key",
+        "privatekey",
+        "private_key",
+        "private-key",
+        "private_-key",
+        "secret",
+        "token",
+        "passwd",
+        "password",
+        "passphrase",
+        "credential",
+    ],
+    44,
+    300,
+)
+.checked(lead::assigned);
+
+/// Name, judgement, where it can lie, pattern; the most certain first.
+const SHAPES: &[(&str, Judge, Lead, &str)] = &[
     (
         "private-key",
         Judge::KeyBlock,
+        unbounded(&["-----BEGIN "]),
         r"(-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)",
     ),
     (
         "aws-access-key",
         Judge::Shape,
+        text(&["AKIA", "ASIA", "ABIA", "ACCA"], 0, 24),
         r"\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})\b",
     ),
     (
         "aws-secret-key",
         Judge::Random,
+        any_case(&["aws"], 0, 120),
         r#"(?i)aws[\w.-]{0,20}(?:secret|key)[\w.-]{0,20}["']?\]?\s{0,4}[:=]\s{0,4}["']?([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)"#,
     ),
     (
         "github-token",
         Judge::Shape,
+        text(&["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], 0, 264),
         r"\b(gh[pousr]_[A-Za-z0-9]{36,255})\b",
     ),
     (
         "github-token",
         Judge::Shape,
+        text(&["github_pat_"], 0, 100),
         r"\b(github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})\b",
     ),
     (
         "gitlab-token",
         Judge::Shape,
+        text(&["glpat-", "glrt-", "gldt-", "glptt-"], 0, 80),
         r"\b(gl(?:pat|rt|dt|ptt)-[A-Za-z0-9_-]{20,64})\b",
     ),
     (
         "slack-token",
         Judge::Shape,
+        unbounded(&["xox"]),
         r"\b(xox[abeoprs]-[A-Za-z0-9]{4,}-?[A-Za-z0-9-]{10,250})\b",
     ),
     (
         "slack-webhook",
         Judge::Shape,
+        text(&["hooks.slack.com/"], 0, 110),
         r"hooks\.slack\.com/(?:services|workflows)/([A-Z0-9]{8,14}/[A-Z0-9]{8,14}/[A-Za-z0-9]{20,30})",
     ),
     (
         "discord-webhook",
         Judge::Shape,
+        text(&["/api/webhooks/"], 20, 130),
         r"discord(?:app)?\.com/api/webhooks/(\d{17,20}/[A-Za-z0-9_-]{60,80})",
     ),
     (
         "discord-token",
         Judge::Random,
+        DOTS,
         r"\b([MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27,38})\b",
     ),
     (
         "stripe-key",
         Judge::Shape,
+        text(&["_live_"], 4, 264),
         r"\b((?:sk|rk)_live_[A-Za-z0-9]{16,247})\b",
     ),
     (
         "stripe-webhook-secret",
         Judge::Shape,
+        text(&["whsec_"], 0, 80),
         r"\b(whsec_[A-Za-z0-9+/=]{32,64})",
     ),
     (
         "google-api-key",
         Judge::Shape,
+        text(&["AIza"], 0, 48),
         r"\b(AIza[0-9A-Za-z_-]{35})(?:[^0-9A-Za-z_-]|$)",
     ),
     (
         "google-oauth-secret",
         Judge::Shape,
+        text(&["GOCSPX-"], 0, 48),
         r"\b(GOCSPX-[A-Za-z0-9_-]{28})(?:[^0-9A-Za-z_-]|$)",
     ),
     (
         "anthropic-key",
         Judge::Shape,
+        text(&["sk-ant-"], 0, 150),
         r"\b(sk-ant-[a-z]{3,6}\d\d-[A-Za-z0-9_-]{80,120})",
     ),
     (
         "openai-key",
         Judge::Random,
+        text(&["sk-proj-", "sk-svcacct-", "sk-admin-"], 0, 230),
         r"\b(sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,200})",
     ),
-    ("openai-key", Judge::Random, r"\b(sk-[A-Za-z0-9]{48})\b"),
+    (
+        "openai-key",
+        Judge::Random,
+        text(&["sk-"], 0, 64).checked(lead::long_token),
+        r"\b(sk-[A-Za-z0-9]{48})\b",
+    ),
     (
         "openrouter-key",
         Judge::Random,
+        text(&["sk-or-v1-"], 0, 80),
         r"\b(sk-or-v1-[0-9a-f]{64})\b",
     ),
     (
         "huggingface-token",
         Judge::Random,
+        text(&["hf_"], 0, 56),
         r"\b(hf_[A-Za-z0-9]{34,40})\b",
     ),
-    ("npm-token", Judge::Random, r"\b(npm_[A-Za-z0-9]{36})\b"),
+    (
+        "npm-token",
+        Judge::Random,
+        text(&["npm_"], 0, 56),
+        r"\b(npm_[A-Za-z0-9]{36})\b",
+    ),
     (
         "pypi-token",
         Judge::Shape,
+        text(&["pypi-AgEIcHlwaS5vcmc"], 0, 340),
         r"\b(pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,300})",
     ),
     (
         "docker-token",
         Judge::Shape,
+        text(&["dckr_pat_", "dckr_oat_"], 0, 90),
         r"\b(dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,64})",
     ),
     (
         "digitalocean-token",
         Judge::Shape,
+        text(&["doo_v1_", "dop_v1_", "dor_v1_"], 0, 90),
         r"\b(do[opr]_v1_[0-9a-f]{64})\b",
     ),
     (
         "sendgrid-key",
         Judge::Shape,
+        text(&["SG."], 0, 90),
         r"\b(SG\.[A-Za-z0-9_-]{20,24}\.[A-Za-z0-9_-]{40,46})(?:[^0-9A-Za-z_-]|$)",
     ),
     (
         "telegram-bot-token",
         Judge::Random,
+        text(&[":AA"], 12, 44),
         r"\b(\d{8,10}:AA[A-Za-z0-9_-]{33})(?:[^0-9A-Za-z_-]|$)",
     ),
     (
         "json-web-token",
         Judge::Random,
+        text(&[".eyJ"], 2010, 5020),
         r"\b(eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{20,1000})",
     ),
     (
         "alpaca-secret",
         Judge::Random,
+        KEY,
         r#"\b[PA]K[A-Z0-9]{18,24}["']?\s{0,4},\s{0,20}(?:[\w.]{1,40}\s{0,4}=\s{0,4})?["']([A-Za-z0-9/+]{40,44})["']"#,
     ),
     (
         "alpaca-secret",
         Judge::Random,
+        any_case(&["alpaca", "apca"], 0, 140),
         r#"(?i)(?:alpaca|apca)[\w.-]{0,30}secret[\w.-]{0,20}["']?\]?\s{0,4}[:=,]\s{0,4}["']?([A-Za-z0-9/+]{40,44})(?:[^A-Za-z0-9/+=]|$)"#,
     ),
     (
         "alpaca-key",
         Judge::Random,
+        KEY,
         r"\b(PK[A-Z0-9]{18}(?:[A-Z0-9]{6})?)\b",
     ),
     (
         "alpaca-key",
         Judge::RandomNear(r"(?i)alpaca|apca"),
+        KEY,
         r"\b(AK[A-Z0-9]{18}(?:[A-Z0-9]{6})?)\b",
     ),
     (
         "oanda-token",
         Judge::Random,
+        HYPHEN,
         r"\b([0-9a-f]{32}-[0-9a-f]{32})\b",
     ),
-    ("iex-key", Judge::Random, r"\b(sk_[0-9a-f]{32})\b"),
+    (
+        "iex-key",
+        Judge::Random,
+        text(&["sk_"], 0, 48),
+        r"\b(sk_[0-9a-f]{32})\b",
+    ),
     (
         "url-key",
         Judge::Random,
+        URL_KEY,
         r"(?i)[?&](?:api_?key|api-key|apitoken|access_?key|access_?token|token|secret)=([A-Za-z0-9_.~-]{12,200})",
     ),
     (
         "url-password",
         Judge::UrlPassword,
+        text(&["://"], 26, 180).checked(lead::user),
         r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@"'<>]{1,60}:([^\s/@"'<>]{6,100})@[A-Za-z0-9.-]"#,
     ),
     (
         "session-cookie",
         Judge::Random,
+        any_case(&["cookie"], 3, 2180).checked(lead::given),
         r#"(?i)["']?\bcookie["']?\s{0,4}[:=]\s{0,4}["'][^"'\n]{0,1500}?(?:sess|sid|auth|token|login)[\w.-]{0,30}=([A-Za-z0-9%+/_.~|:-]{20,600})"#,
     ),
     (
         "session-cookie",
         Judge::Random,
+        SESSION,
         r#"(?i)["'](?:sessionid|session_id|sessid|phpsessid|jsessionid|connect\.sid|tv_ecuid|li_at|auth_token)["']\s{0,4}[:=]\s{0,4}["']([A-Za-z0-9%+/_.~|-]{20,600})["']"#,
     ),
     // `os.getenv("POLYGON_KEY", "…")`: a default is as good as an assignment.
     (
         "assigned-secret",
         Judge::Assignment,
+        GETENV,
         r#"(?i)(?:getenv|environ\.get|env|config|environ\.setdefault)\(\s{0,20}["'](\w{0,40}(?:key|secret|token|passwd|password|passphrase)\w{0,20})["']\s{0,4},\s{0,20}(?:default\s{0,4}=\s{0,4})?[rbu]?["']([^\s"']{8,200})["']()"#,
     ),
     (
         "assigned-secret",
         Judge::Assignment,
+        NAMED,
         r#"(?i)([\w.-]{0,40}(?:api_?-?key|secret|token|passwd|password|passphrase|auth_?-?key|access_?-?key|private_?-?key|credential)[\w.-]{0,30})["']?\]?[ \t]{0,8}(?::=|=>|=|:)[ \t]{0,8}(?:[rbu]?["'`]([^\s"'`]{8,200})["'`]|([^\s"'`,;(){}\[\]<>]{8,200}))"#,
     ),
 ];
@@ -220,7 +334,7 @@ pub(super) struct Rule {
 /// All kinds.
 pub(super) struct Rules {
     rules: Vec<Rule>,
-    set: RegexSet,
+    leads: Leads,
 }
 
 /// What is known about a file beyond its bytes.
@@ -306,33 +420,35 @@ impl Rules {
     /// Compiles every pattern; a test proves that none is left out.
     fn compile() -> Self {
         let build = |pattern: &str| RegexBuilder::new(pattern).unicode(false).build().ok();
-        let compile = |(name, judge, pattern): &(&'static str, Judge, &str)| {
+        let compile = |(name, judge, lead, pattern): &(&'static str, Judge, Lead, &str)| {
             let near = match judge {
                 Judge::RandomNear(near) => Some(build(near)?),
                 _ => None,
             };
-            Some(Rule {
+            let rule = Rule {
                 name,
                 judge: *judge,
                 pattern: build(pattern)?,
                 near,
-            })
+            };
+            Some((rule, *lead))
         };
-        let rules: Vec<Rule> = SHAPES.iter().filter_map(compile).collect();
-        let set = RegexSetBuilder::new(rules.iter().map(|rule| rule.pattern.as_str()))
-            .unicode(false)
-            .size_limit(64 * 1024 * 1024)
-            .build()
-            .unwrap_or_else(|_| RegexSet::empty());
-        Self { rules, set }
+        let (rules, leads) = SHAPES.iter().filter_map(compile).unzip();
+        Self {
+            rules,
+            leads: Leads::new(leads),
+        }
     }
 
-    /// Returns the rules whose pattern occurs at all: one pass for all of them.
-    pub(super) fn matching(&self, bytes: &[u8]) -> impl Iterator<Item = &Rule> {
-        self.set
-            .matches(bytes)
-            .into_iter()
-            .filter_map(|at| self.rules.get(at))
+    /// Returns the rules that may find something, each with the stretches where, in one pass for all.
+    pub(super) fn matching(
+        &self,
+        bytes: &[u8],
+    ) -> impl Iterator<Item = (&Rule, Vec<Range<usize>>)> {
+        self.rules
+            .iter()
+            .zip(self.leads.stretches(bytes))
+            .filter(|(_, stretches)| !stretches.is_empty())
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
@@ -343,15 +459,24 @@ impl Rules {
 }
 
 impl Rule {
-    /// Returns where the values of this kind lie.
-    pub(super) fn spans(&self, place: &Place, bytes: &[u8]) -> Vec<(usize, usize)> {
+    /// Returns where the values of this kind lie within these stretches.
+    pub(super) fn spans(
+        &self,
+        place: &Place,
+        bytes: &[u8],
+        stretches: &[Range<usize>],
+    ) -> Vec<(usize, usize)> {
         if self.near.as_ref().is_some_and(|near| !near.is_match(bytes)) {
             return Vec::new();
         }
-        let found = self.pattern.captures_iter(bytes);
-        found
-            .filter_map(|captures| self.judge(place, bytes, &captures))
-            .collect()
+        let mut spans = Vec::new();
+        for stretch in stretches {
+            let part = bytes.get(stretch.clone()).unwrap_or_default();
+            let found = self.pattern.captures_iter(part);
+            let values = found.filter_map(|captures| self.judge(place, part, &captures));
+            spans.extend(values.map(|(from, to)| (from + stretch.start, to + stretch.start)));
+        }
+        spans
     }
 
     fn judge(
@@ -418,6 +543,5 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         assert_eq!(rules().rules.len(), SHAPES.len());
-        assert_eq!(rules().set.len(), SHAPES.len());
     }
 }
