@@ -10,6 +10,7 @@ use tradewind_repo::project::shell::{Origin, commands};
 use tradewind_repo::project::version::Version;
 
 use crate::rule::Context;
+use crate::tables::distributions::brings;
 use crate::tables::releases::NEWEST_PYTHON;
 
 /// Packages that are declared.
@@ -206,6 +207,20 @@ impl<'a> Declared<'a> {
             .iter()
             .map(|(_, requirement)| requirement.name.as_ref());
         declared.chain(self.installed.iter().map(AsRef::as_ref))
+    }
+
+    /// Says whether a declared package brings another along, by itself or by one of its extras.
+    pub fn brings(&self, package: &str) -> bool {
+        let by_extra = |requirement: &Requirement| {
+            let name = &requirement.name;
+            let mut extras = requirement.extras.iter();
+            extras.any(|extra| brings(&format!("{name}[{extra}]"), package))
+        };
+        self.all().any(|other| brings(other, package))
+            || self
+                .all
+                .iter()
+                .any(|(_, requirement)| by_extra(requirement))
     }
 
     /// Says whether nothing is declared at all.

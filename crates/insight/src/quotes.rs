@@ -107,6 +107,12 @@ pub(crate) fn is_foreign(path: &str) -> bool {
     })
 }
 
+/// Says whether a file was put away: what does not run there is known, and nobody mends it.
+pub(crate) fn is_shelved(path: &str) -> bool {
+    path.split('/')
+        .any(|part| matches!(part, "archive" | "archived" | "_archive" | "attic"))
+}
+
 /// Says whether the project declares a distribution that brings a package of that top name, as far as the
 /// names tell.
 pub(crate) fn is_declared(context: &Context<'_>, package: &str) -> bool {

@@ -6,6 +6,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -240,13 +241,16 @@ fn source(request: &Request, location: &Location) -> Result<Source, RepoError> {
         .map_or(Source::WorkTree, Source::Commit))
 }
 
+/// One file or folder of each kind for each repository; where it lies, not what it holds, gives it its name.
+fn cache_path(request: &Request, location: &Location, kind: &str) -> Option<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    location.common_dir.hash(&mut hasher);
+    let folder = request.cache.as_ref()?;
+    Some(folder.join(format!("{kind}-{:016x}", hasher.finish())))
+}
+
 fn history(request: &Request, location: &Location) -> History {
-    // One file for each repository; where it lies, not what it holds, gives it its name.
-    let cache = request.cache.as_ref().map(|folder| {
-        let mut hasher = DefaultHasher::new();
-        location.common_dir.hash(&mut hasher);
-        folder.join(format!("history-{:016x}", hasher.finish()))
-    });
+    let cache = cache_path(request, location, "history");
     let commit = match source(request, location) {
         Ok(Source::Commit(commit)) => Some(commit),
         Ok(Source::WorkTree) | Err(_) => None,
@@ -272,7 +276,10 @@ fn leaks(request: &Request, location: Option<&Location>, tree: &Tree, history: &
         .any(|rule| rule.about().area == Area::Safety && request.selection.holds(rule.about()));
     match location {
         _ if !is_asked => Leaks::default(),
-        Some(location) => Leaks::read(&request.git, location, tree, history),
+        Some(location) => {
+            let cache = cache_path(request, location, "clean");
+            Leaks::read(&request.git, location, tree, history, cache.as_deref())
+        }
         None => Leaks::of_tree(tree),
     }
 }
@@ -289,13 +296,8 @@ struct Kept {
 /// Reads every Python file, on all cores; each that is parsed is shown to the rules over one file. What they said
 /// of the others comes from the cache, so all of them run, whatever was asked for.
 fn parse(request: &Request, location: Option<&Location>, tree: &Tree) -> (Reading, Vec<Kept>) {
-    let folder = request.cache.as_ref().zip(location);
-    let cache = folder.map_or_else(Cache::none, |(folder, location)| {
-        let mut hasher = DefaultHasher::new();
-        location.common_dir.hash(&mut hasher);
-        let folder = folder.join(format!("python-{:016x}", hasher.finish()));
-        Cache::open(&folder, &cache_version())
-    });
+    let folder = location.and_then(|location| cache_path(request, location, "python"));
+    let cache = folder.map_or_else(Cache::none, |folder| Cache::open(&folder, &cache_version()));
     let rules: Vec<_> = rules::python_rules().collect();
     let reading = python::read(tree, &cache, |file| {
         request.progress.step();

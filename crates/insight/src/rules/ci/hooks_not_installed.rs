@@ -46,7 +46,23 @@ impl Rule for HooksNotInstalled {
             HookRunner::PreCommit | HookRunner::Lefthook => !names.is_empty(),
             HookRunner::Husky | HookRunner::Folder => leads_to(&config.path) || !names.is_empty(),
         };
-        for config in context.project.hooks.iter().filter(|config| !runs(config)) {
+        // What CI runs on every change is not lost in a clone without hooks.
+        let in_ci = |runner: HookRunner| {
+            let steps = context.project.workflows.iter().flat_map(|workflow| {
+                let jobs = workflow.jobs.iter();
+                jobs.flat_map(|job| &job.steps)
+            });
+            runner == HookRunner::PreCommit
+                && steps.into_iter().any(|step| {
+                    let runs = |text: &str| text.contains("pre-commit run");
+                    step.run.as_ref().is_some_and(|run| runs(&run.value))
+                        || step
+                            .action()
+                            .is_some_and(|action| action.starts_with("pre-commit/action"))
+                })
+        };
+        let lacking = |config: &&HookConfig| !runs(config) && !in_ci(config.runner);
+        for config in context.project.hooks.iter().filter(lacking) {
             let command = match config.runner {
                 HookRunner::PreCommit => "pre-commit install".to_owned(),
                 HookRunner::Lefthook => "lefthook install".to_owned(),

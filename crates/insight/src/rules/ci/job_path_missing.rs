@@ -65,6 +65,11 @@ impl Rule for JobPathMissing {
                 }
                 continue;
             }
+            // Reports and builds are made by the job itself.
+            places.retain(|(_, _, path)| !is_product(path));
+            if places.is_empty() {
+                continue;
+            }
             places.sort();
             places.dedup();
             let (_, first, _) = &places[0];
@@ -86,6 +91,26 @@ impl Rule for JobPathMissing {
             findings.add(title, evidence);
         }
     }
+}
+
+/// Files that test runners and build tools write under names of their own.
+fn is_product(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or(path);
+    matches!(
+        last,
+        "coverage.xml"
+            | "coverage.json"
+            | "coverage.lcov"
+            | "lcov.info"
+            | ".coverage"
+            | "htmlcov"
+            | "junit.xml"
+            | "pytest.xml"
+            | "test-results.xml"
+            | "dist"
+            | "build"
+            | "bandit-report.json"
+    )
 }
 
 /// Line, as written, path from the root.

@@ -34,6 +34,12 @@ impl Rule for MissingConcurrency {
                 && ["push", "pull_request"]
                     .iter()
                     .any(|name| workflow.is_started_by(name))
+                // One test job that runs twice costs a minute; nobody acts on that.
+                && (deploys(workflow)
+                    || workflow
+                        .jobs
+                        .iter()
+                        .any(|job| job.concurrency.is_none() && !job.matrix.is_empty()))
         };
         let workflows: Vec<&Workflow> = context.project.workflows.iter().filter(lacks).collect();
         let Some(first) = workflows.first() else {
@@ -75,6 +81,8 @@ fn deploys(workflow: &Workflow) -> bool {
         "scp ",
         "rsync ",
         "docker push",
+        "twine upload",
+        "git push",
         "kubectl apply",
         "helm upgrade",
         "flyctl deploy",
@@ -92,7 +100,11 @@ fn deploys(workflow: &Workflow) -> bool {
                     .as_ref()
                     .is_some_and(|run| COMMANDS.iter().any(|command| run.value.contains(command)));
                 runs || step.action().is_some_and(|action| {
-                    action.contains("ssh-action") || action.contains("deploy")
+                    action.contains("ssh-action")
+                        || action.contains("deploy")
+                        || action.starts_with("docker/build-push-action")
+                        || action.starts_with("pypa/gh-action-pypi-publish")
+                        || action.contains("git-auto-commit")
                 })
             })
     })

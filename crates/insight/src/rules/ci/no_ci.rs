@@ -45,6 +45,9 @@ impl Rule for NoCi {
             .iter()
             .filter(|module| Code::is_test(&module.path))
             .count();
+        if tests == 0 && modules < MIN_UNTESTED {
+            return;
+        }
         let words = match tests {
             0 => format!("absent; {modules} Python files are checked by nobody"),
             tests => format!(
@@ -58,5 +61,7 @@ impl Rule for NoCi {
     }
 }
 
+/// Without tests a workflow has little to run; a few scripts do not need one.
+const MIN_UNTESTED: usize = 12;
 /// Fewer files are a script, not a project.
 const MIN_MODULES: usize = 5;

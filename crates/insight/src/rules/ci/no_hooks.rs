@@ -37,6 +37,10 @@ impl Rule for NoHooks {
             findings.not_checked(format!("{}: {}", unread.what, unread.reason));
             return;
         }
+        // Where nothing checks anything, that is what `no-ci` tells.
+        if project.workflows.is_empty() && project.other_ci.is_empty() {
+            return;
+        }
         let own = match &project.installed_hooks {
             Installed::Known { names, hooks_path } => hooks_path.is_some() || !names.is_empty(),
             Installed::Unknown => false,

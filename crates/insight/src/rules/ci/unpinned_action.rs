@@ -58,6 +58,10 @@ impl Rule for UnpinnedAction {
         let Some((worst, _, _, first)) = places.first().copied() else {
             return;
         };
+        // Versions of the forge's own actions: whoever could move them owns the machines as well.
+        if worst == 3 {
+            return;
+        }
         let others = places.len() - 1;
         let more = if others > 0 {
             format!(" and {others} more")

@@ -37,7 +37,21 @@ impl Rule for NoHealthcheck {
             check.is_none_or(|check| check.rest.trim().eq_ignore_ascii_case("none"))
                 && !services.iter().any(|service| service.healthcheck.is_some())
         };
-        let files = super::services(context);
+        // What runs once and ends needs nobody to ask whether it lives.
+        let ends = |file: &&Dockerfile| {
+            let starts = ["ENTRYPOINT", "CMD"];
+            let shipped = file.shipped();
+            let mut given = shipped
+                .iter()
+                .filter(|instruction| starts.contains(&instruction.keyword.as_ref()));
+            given.any(|instruction| {
+                ["--once", "--help", "--dry-run", "--version"]
+                    .iter()
+                    .any(|word| instruction.rest.contains(word))
+            })
+        };
+        let mut files = super::services(context);
+        files.retain(|file| !ends(file));
         let files: Vec<&Dockerfile> = files.iter().filter(lacks).copied().collect();
         let Some(first) = files.first() else { return };
         if super::is_orchestrated(context) {

@@ -38,6 +38,10 @@ impl Rule for NoChangelog {
         if commits < LEAST_COMMITS {
             return;
         }
+        // Whoever numbers nothing releases nothing.
+        if !has_moved(context) {
+            return;
+        }
         let mut evidence = vec![Evidence::repository(format!(
             "{commits} commits, no tag, no CHANGELOG.md"
         ))];
@@ -60,4 +64,31 @@ impl Rule for NoChangelog {
         );
         added.command("tradewind changelog");
     }
+}
+
+/// Versions that templates write.
+const FIRST_VERSIONS: &[&str] = &["0", "0.0.0", "0.0.1", "0.1", "0.1.0", "1.0", "1.0.0"];
+
+/// Says whether the version moved: it is none that templates write, or a commit names one.
+fn has_moved(context: &Context<'_>) -> bool {
+    let mut versions = context.project.manifests.iter().filter_map(|manifest| {
+        let version = manifest.version.as_ref()?;
+        (!manifest.path.contains('/')).then_some(version.value.as_ref())
+    });
+    let is_release = |subject: &str| {
+        let lower = subject.to_lowercase();
+        let first = lower.split_whitespace().next().unwrap_or_default();
+        let digits = first.trim_start_matches('v');
+        matches!(first, "release" | "release:") && lower.contains('.')
+            || lower.contains("bump version")
+            || first.starts_with('v')
+                && digits.starts_with(|c: char| c.is_ascii_digit())
+                && digits.contains('.')
+    };
+    versions.any(|version| !FIRST_VERSIONS.contains(&version))
+        || context
+            .history
+            .commits
+            .iter()
+            .any(|commit| is_release(commit.subject()))
 }

@@ -125,7 +125,19 @@ fn named(existing: &Existing<'_>, page: &Page, text: &str, path: &str) -> Option
     }
     let gone = existing.deleted_in(path)?;
     let is_told = existing.is_made(path) || is_told_to_make(text, path);
-    let speaks_of_past = text.lines().filter(|line| line.contains(path)).any(|line| {
+    // A sentence may go on in the next line.
+    let lines: Vec<&str> = text.lines().collect();
+    let speaks_of_past = lines.iter().enumerate().any(|(at, line)| {
+        if !line.contains(path) {
+            return false;
+        }
+        let next = lines.get(at + 1).copied().unwrap_or_default();
+        if format!("{line} {next}")
+            .to_lowercase()
+            .contains("not exist")
+        {
+            return true;
+        }
         let lower = line.to_lowercase();
         [
             "removed",

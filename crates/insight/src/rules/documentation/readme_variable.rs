@@ -40,10 +40,14 @@ impl Rule for ReadmeVariable {
             ) {
                 continue;
             }
+            let text = context.tree.text(&page.path).unwrap_or_default();
             for claim in &page.claims {
                 let What::Variable { name, how } = &claim.what else {
                     continue;
                 };
+                if is_of_the_page(&text, name, claim.line) || is_variant(&reads, name) {
+                    continue;
+                }
                 if variables::is_foreign(name)
                     || variables::is_read_by_packages(name)
                     || !context.references.variable(name).is_empty()
@@ -60,40 +64,91 @@ impl Rule for ReadmeVariable {
                     .entry(name.as_ref())
                     .and_modify(|clear| *clear |= is_clear)
                     .or_insert(is_clear);
-                unread.entry(name).or_default().push(Evidence::at(
-                    page.path.as_ref(),
-                    claim.line,
-                    claim.quote.as_ref(),
-                ));
+                let item = Evidence::at(page.path.as_ref(), claim.line, claim.quote.as_ref());
+                let items = unread.entry(name).or_default();
+                if !items.contains(&item) {
+                    items.push(item);
+                }
             }
         }
         if !unread.is_empty() && context.code.modules.is_empty() {
             findings.not_checked("no Python code: who reads a variable is not known");
             return;
         }
+        // What one page names in vain has one cause.
+        let mut by_page: BTreeMap<String, Vec<(&str, Vec<Evidence>)>> = BTreeMap::new();
         for (name, evidence) in unread {
-            report(
-                name,
-                evidence,
-                &reads,
-                is_told.get(name) == Some(&true),
-                findings,
-            );
+            let page = evidence
+                .first()
+                .and_then(|first| first.path.as_deref())
+                .unwrap_or_default()
+                .to_owned();
+            if variables::meant(name, &reads).is_some() {
+                report_meant(name, &page, evidence, &reads, findings);
+            } else if is_told.get(name) == Some(&true) && !reads.is_empty() {
+                by_page.entry(page).or_default().push((name, evidence));
+            }
+        }
+        for (page, group) in by_page {
+            report_unread(&page, group, findings);
         }
     }
 }
 
-fn report(
+/// Says whether a page sets a name for its own commands: `ID=1` with `$ID` below, or for a program that is not
+/// in the repository.
+fn is_of_the_page(text: &str, name: &str, line: u32) -> bool {
+    let is_used = [format!("${name}"), format!("${{{name}}}")]
+        .iter()
+        .any(|used| text.contains(used.as_str()));
+    if is_used {
+        return true;
+    }
+    let start = (line as usize).saturating_sub(1);
+    let mut lines = text.lines().skip(start).take(10);
+    let is_open = |line: &&str| line.trim_end().ends_with('\\');
+    let first = lines.next().filter(is_open);
+    first.is_some()
+        && lines
+            .find(|line| !is_open(line))
+            .is_some_and(|last| last.split_whitespace().any(|word| word.starts_with("~/")))
+}
+
+/// Says whether a name is one that is read, for another machine: `KEY_DEV` beside `KEY`.
+fn is_variant(reads: &Reads, name: &str) -> bool {
+    name.rsplit_once('_').is_some_and(|(base, end)| {
+        matches!(end, "DEV" | "PROD" | "STAGING") && reads.contains_key(base)
+    })
+}
+
+fn report_unread(page: &str, group: Vec<(&str, Vec<Evidence>)>, findings: &mut Findings) {
+    let names: Vec<&str> = group.iter().map(|(name, _)| *name).collect();
+    let title = match names.as_slice() {
+        [name] => format!("{page} names the variable {name}, which nothing reads"),
+        many => {
+            let shown: Vec<&str> = many.iter().take(3).copied().collect();
+            let more = match many.len().saturating_sub(3) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!(
+                "{page} names {} variables that nothing reads: {}{more}",
+                many.len(),
+                shown.join(", ")
+            )
+        }
+    };
+    let evidence = group.into_iter().flat_map(|(_, items)| items).collect();
+    findings.add(title, capped(evidence)).confidence = Confidence::Likely;
+}
+
+fn report_meant(
     name: &str,
+    page: &str,
     mut evidence: Vec<Evidence>,
     reads: &Reads,
-    is_clear: bool,
     findings: &mut Findings,
 ) {
-    let page = evidence
-        .first()
-        .and_then(|first| first.path.clone())
-        .unwrap_or_default();
     if let Some(meant) = variables::meant(name, reads) {
         let places = reads.get(meant).map_or(&[][..], Vec::as_slice);
         evidence.extend(
@@ -103,9 +158,6 @@ fn report(
         );
         let title = format!("{page} says {name}, the code reads {meant}");
         findings.add(title, capped(evidence));
-    } else if is_clear && !reads.is_empty() {
-        let title = format!("{page} names the variable {name}, which nothing reads");
-        findings.add(title, capped(evidence)).confidence = Confidence::Likely;
     }
 }
 

@@ -68,6 +68,7 @@ const FOREIGN: &[&str] = &[
     "POSTGRES_",
     "PREFECT_",
     "PY_",
+    "PYTORCH_",
     "PYTEST_",
     "PYTHON",
     "RABBITMQ_",
@@ -196,6 +197,24 @@ pub(super) fn documented(context: &Context<'_>) -> BTreeSet<String> {
         };
         let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
         names.extend(words.filter(|word| is_name(word)).map(str::to_owned));
+        names.extend(listed(&text));
+    }
+    names
+}
+
+/// Returns the names that stand in short for others: `REDIS_HOST/PORT/DB` names three.
+fn listed(text: &str) -> Vec<String> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_/".contains(letter);
+    let runs = text.split(|letter: char| !is_part(letter));
+    let mut names = Vec::new();
+    for run in runs.filter(|run| run.contains('/')) {
+        let mut parts = run.split('/');
+        let first = parts.next().filter(|first| is_name(first));
+        let Some((family, _)) = first.and_then(|first| first.rsplit_once('_')) else {
+            continue;
+        };
+        let others = parts.take_while(|part| is_name(part));
+        names.extend(others.map(|part| format!("{family}_{part}")));
     }
     names
 }

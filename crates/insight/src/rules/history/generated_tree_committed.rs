@@ -26,6 +26,8 @@ const ABOUT: About = About {
 /// Small leftovers that are gone again are forgiven: fewer files than these, and fewer bytes.
 const MIN_FILES: usize = 10;
 const MIN_BYTES: u64 = 1024 * 1024;
+/// A store of JavaScript packages that is gone again matters by its weight only.
+const MIN_STORE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The rule.
 pub(super) struct GeneratedTreeCommitted;
@@ -91,8 +93,12 @@ impl Rule for GeneratedTreeCommitted {
         for ((is_gone, maker), roots) in makers {
             let files: usize = roots.iter().map(|(_, found)| found.files.len()).sum();
             let bytes: u64 = roots.iter().map(|(_, found)| size(context, found)).sum();
-            let is_whole_tree = matches!(maker, Maker::Environment | Maker::NodeModules);
-            if is_gone && !is_whole_tree && files < MIN_FILES && bytes < MIN_BYTES {
+            let is_small = if maker == Maker::NodeModules {
+                bytes < MIN_STORE_BYTES
+            } else {
+                maker != Maker::Environment && files < MIN_FILES && bytes < MIN_BYTES
+            };
+            if is_gone && is_small {
                 continue;
             }
             tell(context, (is_gone, maker), roots, findings);

@@ -236,7 +236,12 @@ pub(super) fn purpose(path: &str) -> Purpose {
         _ if matches!(name, "license" | "changelog" | "readme" | "authors") => Purpose::Documents,
         "txt" if is_in(&["docs", "doc"]) => Purpose::Documents,
         "sh" | "bash" | "ps1" | "bat" | "cmd" => Purpose::Scripts,
-        _ if is_code(ending) && is_in(&["scripts", "tools", "bin"]) => Purpose::Scripts,
+        _ if is_code(ending)
+            && !folders.starts_with("src/")
+            && is_in(&["scripts", "tools", "bin"]) =>
+        {
+            Purpose::Scripts
+        }
         _ if is_code(ending) => Purpose::Source,
         "csv" | "parquet" | "feather" | "pkl" | "pickle" | "h5" | "npy" | "npz" | "db"
         | "sqlite" | "zip" | "gz" | "joblib" | "txt" | "log" | "xlsx" => Purpose::Data,

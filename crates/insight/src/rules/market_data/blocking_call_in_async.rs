@@ -109,6 +109,9 @@ impl Rule for BlockingCallInAsync {
                 continue;
             };
             let text = source.line(line);
+            if has_nothing_beside(context, module, &source) {
+                continue;
+            }
             // Handed to a thread, or only named.
             if [
                 "to_thread",
@@ -138,6 +141,38 @@ impl Rule for BlockingCallInAsync {
         };
         grouped(findings, title, evidence);
     }
+}
+
+/// Says whether a program runs one thing after the other: `asyncio.run(main())`, and nothing that waits beside
+/// it.
+fn has_nothing_beside(context: &Context<'_>, module: &Module, source: &Source) -> bool {
+    let last = |call: &Call| {
+        let end = call.callee.rsplit('.').next();
+        end.unwrap_or_default().to_owned()
+    };
+    let runs = module
+        .calls
+        .iter()
+        .any(|call| call.callee.as_ref() == "asyncio.run");
+    let shares = module.calls.iter().any(|call| {
+        matches!(
+            last(call).as_str(),
+            "gather"
+                | "create_task"
+                | "TaskGroup"
+                | "ensure_future"
+                | "wait"
+                | "as_completed"
+                | "run_forever"
+                | "start_soon"
+                | "to_thread"
+                | "run_in_executor"
+                | "subscribe"
+        ) || call.callee.to_lowercase().contains("websocket")
+    });
+    runs && !shares
+        && !source.text(1..=u32::from(u16::MAX)).contains("while True")
+        && context.code.importers_of(&module.path).next().is_none()
 }
 
 /// Returns the calls that block, wherever they stand.

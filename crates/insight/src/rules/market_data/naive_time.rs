@@ -156,6 +156,10 @@ fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option
     {
         return None;
     }
+    // An instant since the epoch has no zone to lose; of UTC without a zone it is a wrong one.
+    if line.contains("().timestamp()") && !call.callee.ends_with("utcnow") {
+        return None;
+    }
     let is_for_people = line.contains("strftime") && !line.contains("to_datetime");
     if call.callee.ends_with("fromtimestamp") {
         return (!is_for_people).then_some(Use::Answer);
@@ -186,7 +190,12 @@ fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option
     if everywhere().any(is_about_session) {
         return Some(Use::Session);
     }
-    if name.is_some_and(|name| uses.iter().any(|text| is_compared_with_bar(text, name))) {
+    // Some days back is a rough bound: hours more or less decide nothing.
+    let is_days_back = ["timedelta(days=", "timedelta(weeks="]
+        .iter()
+        .any(|word| line.contains(word));
+    let is_compared = |name| uses.iter().any(|text| is_compared_with_bar(text, name));
+    if !is_days_back && name.is_some_and(is_compared) {
         return Some(Use::Session);
     }
     let is_bound = name.is_some_and(|name| {

@@ -110,17 +110,17 @@ fn is_for_a_mode(name: &str) -> bool {
         .any(|mode| name.split('_').any(|part| part == *mode))
 }
 
-/// Says whether the names stand in for each other: `getenv("A") or getenv("B")`.
+/// Says whether all names but one only stand in for that one: `getenv("A") or getenv("B")`.
 fn are_fallbacks(reads: &Reads<'_>) -> bool {
-    let mut places = reads.values();
-    let Some(first) = places.next() else {
-        return true;
-    };
-    places.all(|others| {
-        others.iter().all(|(path, line)| {
-            first
-                .iter()
+    let stands_beside = |places: &[(&str, u32)], main: &[(&str, u32)]| {
+        places.iter().all(|(path, line)| {
+            main.iter()
                 .any(|(other, at)| other == path && at.abs_diff(*line) <= 3)
         })
+    };
+    reads.iter().any(|(main, places)| {
+        reads
+            .iter()
+            .all(|(name, others)| name == main || stands_beside(others, places))
     })
 }

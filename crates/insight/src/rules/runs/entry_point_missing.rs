@@ -249,6 +249,15 @@ fn scripts(context: &Context<'_>, lost: &mut Lost, findings: &mut Findings) {
             if workflow.is_some() && before.contains(name) {
                 continue;
             }
+            // `node dist/index.js`: what a build writes is ignored, and there once it has run.
+            let is_built = script.path.ends_with("package.json")
+                && mention
+                    .place
+                    .as_deref()
+                    .is_some_and(|place| context.documents.is_ignored(place));
+            if is_built {
+                continue;
+            }
             if workflow.is_some_and(tradewind_repo::project::workflow::Workflow::brings_files) {
                 findings.not_checked(format!(
                     "{}: a step checks out another repository or fetches files",

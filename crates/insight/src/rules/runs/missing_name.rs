@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tradewind_repo::python::{Code, Definition, Module, Resolution};
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
-use crate::quotes::{Quotes, grouped, is_declared, is_foreign};
+use crate::quotes::{Quotes, grouped, is_declared, is_foreign, is_shelved};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -57,6 +57,7 @@ impl Rule for MissingName {
                 || import.is_optional
                 || import.is_for_types
                 || is_foreign(&module.path)
+                || is_shelved(&module.path)
             {
                 continue;
             }
@@ -69,7 +70,7 @@ impl Rule for MissingName {
             }
         }
         for module in &context.code.modules {
-            if is_foreign(&module.path) {
+            if is_foreign(&module.path) || is_shelved(&module.path) {
                 continue;
             }
             for (name, line) in attributes(context.code, module) {

@@ -93,7 +93,8 @@ fn loaded(code: &Code, start: &str) -> BTreeMap<String, Names> {
             let Resolution::File { path: to, name } = resolution else {
                 continue;
             };
-            if import.is_for_types {
+            // Of `try: from a import b` and `except ImportError: import b` one process runs one.
+            if import.is_for_types || import.is_optional {
                 continue;
             }
             // What a function imports is loaded when the function runs: followed only where that is seen.

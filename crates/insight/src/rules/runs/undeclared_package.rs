@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::declared::Declared;
-use crate::tables::distributions::{brings, packages_of};
+use crate::tables::distributions::packages_of;
 use tradewind_repo::python::{Code, Resolution};
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
@@ -50,9 +50,9 @@ impl Rule for UndeclaredPackage {
             let Some(packages) = packages_of(&dotted) else {
                 continue;
             };
-            let is_declared = packages.iter().any(|package| {
-                declared.has(package) || declared.all().any(|other| brings(other, package))
-            });
+            let is_declared = packages
+                .iter()
+                .any(|package| declared.has(package) || declared.brings(package));
             if !is_declared {
                 missing
                     .entry(packages.first().copied().unwrap_or(package))
@@ -133,6 +133,8 @@ fn is_aside(path: &str) -> bool {
         "test",
         "tests",
         "testing",
+        "archive",
+        "archived",
     ];
     Code::is_test(path)
         || path

@@ -80,6 +80,10 @@ impl Rule for UndefinedName {
                     Brought::No => by_name.entry(name).or_default().push(unbound),
                 }
             }
+            if by_name.len() > MAX_APART {
+                report_fragment(context.code, &mut quotes, module, &by_name, findings);
+                continue;
+            }
             for (name, places) in by_name {
                 report(context.code, &mut quotes, module, name, &places, findings);
             }
@@ -100,6 +104,9 @@ impl Rule for UndefinedName {
         }
     }
 }
+
+/// More names than this are missing for one reason: the head of the file, with its imports, is lost.
+const MAX_APART: usize = 5;
 
 enum Brought {
     Yes,
@@ -143,6 +150,41 @@ fn is_run_by_a_platform(module: &Module) -> bool {
             )
         })
         || (defines("initialize") && module.main_guard.is_none())
+}
+
+/// Reports a file that lacks most of what it uses: each name at its first place.
+fn report_fragment(
+    code: &Code,
+    quotes: &mut Quotes<'_>,
+    module: &Module,
+    by_name: &BTreeMap<&str, Vec<&Unbound>>,
+    findings: &mut Findings,
+) {
+    let path = module.path.as_ref();
+    let shown: Vec<&str> = by_name.keys().take(3).copied().collect();
+    let title = format!(
+        "{path} uses {} names that are defined nowhere: {} and {} more",
+        by_name.len(),
+        shown.join(", "),
+        by_name.len() - shown.len()
+    );
+    let mut firsts: Vec<(u32, &str)> = by_name
+        .iter()
+        .filter_map(|(name, places)| Some((places.first()?.line, *name)))
+        .collect();
+    firsts.sort_unstable();
+    let evidence = firsts
+        .into_iter()
+        .map(|(line, name)| quotes.noted(path, line, name))
+        .collect();
+    let finding = grouped(findings, title, evidence);
+    let breaks_import = |place: &&Unbound| place.scope.is_none() && place.swallowed_at.is_none();
+    if Code::is_test(path) {
+        finding.area = Area::Tests;
+        finding.severity = Severity::Medium;
+    } else if by_name.values().flatten().any(breaks_import) && code.is_loaded(path) {
+        finding.severity = Severity::Critical;
+    }
 }
 
 fn report(

@@ -452,7 +452,7 @@ fn explain(trace: &Trace) -> (String, Evidence, Option<String>) {
             (
                 format!("which the commit \"{subject}\" deleted"),
                 Evidence::commit(*commit, format!("deletes {path}")),
-                Some(format!("git checkout {commit}^ -- {}", quoted_path(path))),
+                Some(format!("git checkout {commit}~1 -- {}", quoted_path(path))),
             )
         }
         Trace::Elsewhere { path } => (

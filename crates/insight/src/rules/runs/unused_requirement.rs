@@ -42,7 +42,17 @@ impl Rule for UnusedRequirement {
                 .all()
                 .any(|other| other != name && brings(other, name));
             let modules = modules_of(name);
-            if is_tool(name) || is_brought || requirement.url.is_some() || modules.is_empty() {
+            // The test client of FastAPI and Starlette is one of httpx.
+            let is_behind = name == "httpx"
+                && ["fastapi.testclient", "starlette.testclient"]
+                    .iter()
+                    .any(|module| uses.has(module));
+            if is_behind
+                || is_tool(name)
+                || is_brought
+                || requirement.url.is_some()
+                || modules.is_empty()
+            {
                 continue;
             }
             if !modules.iter().any(|module| uses.has(module)) && !uses.is_mentioned(name) {
@@ -153,11 +163,13 @@ impl<'c> Named<'c> {
                 .manifests
                 .iter()
                 .any(|manifest| manifest.path == file.path);
-            if is_settings
-                && !declares
-                && file.size < MAX_SETTINGS_BYTES
-                && texts.len() < MAX_TEXT_BYTES
-            {
+            // Notebooks are long by the pictures in them.
+            let bound = if file.path.ends_with(".ipynb") {
+                MAX_NOTEBOOK_BYTES
+            } else {
+                MAX_SETTINGS_BYTES
+            };
+            if is_settings && !declares && file.size < bound && texts.len() < MAX_TEXT_BYTES {
                 texts.push_str(&context.tree.text(&file.path).unwrap_or_default());
             }
         }
@@ -196,5 +208,7 @@ impl<'c> Named<'c> {
 
 /// Longest file of settings that is searched.
 const MAX_SETTINGS_BYTES: u64 = 500_000;
+/// Longest notebook that is searched.
+const MAX_NOTEBOOK_BYTES: u64 = 4_000_000;
 /// Most text that is searched.
 const MAX_TEXT_BYTES: usize = 20_000_000;

@@ -1,6 +1,6 @@
 //! `runtime-install`.
 
-use tradewind_repo::python::{Call, Code};
+use tradewind_repo::python::{Call, Code, TextRole};
 
 use super::calls;
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
@@ -41,6 +41,14 @@ impl Rule for RuntimeInstall {
             let Some(text) = text else {
                 continue;
             };
+            // A variable of that name is the owner's own switch: nothing is installed unless it is set.
+            let has_switch = module.texts.iter().any(|text| {
+                text.role == TextRole::Variable
+                    && text.text.to_ascii_uppercase().contains("INSTALL")
+            });
+            if has_switch {
+                continue;
+            }
             for call in module.calls.iter().filter(|call| installs(call)) {
                 evidence.push(Evidence::at(
                     module.path.as_ref(),

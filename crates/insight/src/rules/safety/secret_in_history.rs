@@ -1,5 +1,6 @@
 //! `secret-in-history`.
 
+use jiff::tz::TimeZone;
 use tradewind_repo::leaks::Leak;
 
 use super::leaked;
@@ -35,7 +36,7 @@ impl Rule for SecretInHistory {
             .leaks
             .history
             .iter()
-            .filter(|leak| leaked::counts(leak))
+            .filter(|leak| leaked::counts(leak) && !has_expired(context, leak))
             .collect();
         // One commit that brings several into one file is one cause.
         let mut causes: Vec<Vec<&Leak>> = Vec::new();
@@ -87,4 +88,16 @@ impl Rule for SecretInHistory {
             added.confidence = leaked::confidence(kind);
         }
     }
+}
+
+/// Says whether a leak is a session that has ended long ago: sessions last months, not years.
+fn has_expired(context: &Context<'_>, leak: &Leak) -> bool {
+    let commits = &context.history.commits;
+    let year = || {
+        let commit = commits
+            .iter()
+            .find(|commit| Some(commit.id) == leak.commit)?;
+        Some(commit.committed_at.to_zoned(TimeZone::UTC).year())
+    };
+    leak.kind == "session-cookie" && year().is_some_and(|year| year + 1 < context.today.year())
 }

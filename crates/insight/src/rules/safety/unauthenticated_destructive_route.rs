@@ -117,7 +117,10 @@ impl Rule for UnauthenticatedDestructiveRoute {
                 let Some(address) = route(function) else {
                     continue;
                 };
-                if is_destructive(function, address) && !is_guarded(module, at, function, &text) {
+                if is_destructive(function, address)
+                    && does_something(module, at, function, &text)
+                    && !is_guarded(module, at, function, &text)
+                {
                     let note = calls::line(&text, function.line);
                     evidence.push(Evidence::at(
                         module.path.as_ref(),
@@ -168,6 +171,26 @@ fn is_destructive(function: &Function, address: &str) -> bool {
         .iter()
         .any(|deed| pieces.contains(deed) || deed.contains(['_', '-']) && words.contains(deed));
     has_deed && !pieces.iter().any(|piece| reads.contains(piece))
+}
+
+/// Says whether a function does more than answer and log: it calls something or keeps something.
+fn does_something(module: &Module, at: usize, function: &Function, text: &str) -> bool {
+    let scope = u32::try_from(at).ok();
+    let only_answers = |callee: &str| {
+        let (owner, last) = callee.rsplit_once('.').unwrap_or(("", callee));
+        let is_log = owner.to_ascii_lowercase().contains("log");
+        is_log || matches!(last, "jsonify" | "JSONResponse" | "print" | "str" | "dict")
+    };
+    let mut calls = module.calls.iter().filter(|call| call.scope == scope);
+    let lines = text
+        .lines()
+        .skip(function.line as usize)
+        .take(function.end_line.saturating_sub(function.line) as usize);
+    calls.any(|call| !only_answers(&call.callee))
+        || lines.into_iter().any(|line| {
+            let line = line.trim_start();
+            line.contains(" = ") || line.starts_with("del ") || line.starts_with("await ")
+        })
 }
 
 /// Says whether the function, its decorators, its parameters or its text ask who is there.

@@ -23,6 +23,9 @@ static ABOUT: About = About {
 /// Smaller bodies look alike by chance.
 const MIN_STATEMENTS: u32 = 5;
 
+/// Helpers below this size are told together: each alone is not worth a finding.
+const SMALL_BELOW: u32 = 8;
+
 /// The rule.
 pub struct CopiedFunction;
 
@@ -71,7 +74,23 @@ impl Rule for CopiedFunction {
             }
             by_files.entry(files).or_default().push(copies);
         }
-        for (files, groups) in merged(by_files) {
+        let (small, large): (Vec<_>, Vec<_>) =
+            merged(by_files).into_iter().partition(|(_, groups)| {
+                groups
+                    .iter()
+                    .flatten()
+                    .all(|(_, function)| function.statements < SMALL_BELOW)
+            });
+        for (files, groups) in large {
+            report(&mut quotes, &files, &groups, findings);
+        }
+        if !small.is_empty() {
+            let files: BTreeSet<&str> = small
+                .iter()
+                .flat_map(|(files, _)| files.iter().copied())
+                .collect();
+            let files: Vec<&str> = files.into_iter().collect();
+            let groups: Groups<'_> = small.into_iter().flat_map(|(_, groups)| groups).collect();
             report(&mut quotes, &files, &groups, findings);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tradewind_repo::tree::FileKind;
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
-use crate::quotes::{grouped, is_foreign};
+use crate::quotes::{grouped, is_foreign, is_shelved};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -139,6 +139,7 @@ fn is_source(path: &str) -> bool {
         )
         && !name.ends_with(".min.js")
         && !is_foreign(path)
+        && !is_shelved(path)
         && !path.split('/').any(|part| {
             matches!(
                 part,

@@ -40,7 +40,10 @@ impl Rule for UncollectableTests {
             let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
             if is_collected(&patterns, name) {
                 let init = format!("{folder}/__init__.py");
-                if holds_tests(module) && !folder.is_empty() && context.code.module(&init).is_none()
+                if holds_tests(module)
+                    && !folder.is_empty()
+                    && context.code.module(&init).is_none()
+                    && is_entered(context, folder)
                 {
                     named.entry(name).or_default().push(path);
                 }
@@ -96,6 +99,29 @@ fn patterns(context: &Context<'_>) -> Vec<String> {
     } else {
         said
     }
+}
+
+/// Whether pytest, started without paths, comes to a folder: `testpaths` and `norecursedirs`.
+fn is_entered(context: &Context<'_>, folder: &str) -> bool {
+    let settings = &context.project.settings;
+    let skipped = settings.iter().flat_map(|of| &of.skipped_folders);
+    let is_skipped = skipped
+        .map(|pattern| pattern.value.as_ref())
+        .any(|pattern| folder.split('/').any(|part| fits(pattern, part)) || folder == pattern);
+    let mut roots = settings
+        .iter()
+        .flat_map(|of| &of.test_paths)
+        .map(|path| path.value.trim_start_matches("./").trim_end_matches('/'))
+        .peekable();
+    let is_below = |root: &str| {
+        root.is_empty()
+            || root == "."
+            || root.contains('*')
+            || folder
+                .strip_prefix(root)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    !is_skipped && (roots.peek().is_none() || roots.any(is_below))
 }
 
 fn is_collected(patterns: &[String], name: &str) -> bool {

@@ -77,13 +77,13 @@ impl Rule for FittedOnWholeSeries {
                     finding.confidence = Confidence::Certain;
                 }
             }
-            for call in centred {
-                let text = source.around(module, call.scope).to_lowercase();
-                if text.contains("plot") || text.contains("plt.") {
-                    continue;
-                }
+            let centred = centred
+                .into_iter()
+                .filter(|call| looks_ahead(module, &source, call));
+            let places: Vec<_> = centred.map(|call| source.at(call.line)).collect();
+            if !places.is_empty() {
                 let title = "a centred window uses prices from after the bar it describes";
-                let finding = findings.add(title, vec![source.at(call.line)]);
+                let finding = findings.add(title, places);
                 "Use a window that ends at the bar (`center=False`)."
                     .clone_into(&mut finding.action);
             }
@@ -97,6 +97,25 @@ fn is_centred(call: &Call) -> bool {
             .arguments
             .iter()
             .any(|a| a.name.as_deref() == Some("center") && a.value == Value::Bool(true))
+}
+
+/// Says whether the result of a centred window is used at the bar it describes: neither drawn nor shifted to
+/// the bar at which it is known.
+fn looks_ahead(module: &Module, source: &Source, call: &Call) -> bool {
+    let text = source.around(module, call.scope);
+    let lower = text.to_lowercase();
+    if lower.contains("plot") || lower.contains("plt.") {
+        return false;
+    }
+    let line = source.line(call.line);
+    let written = line.split_once('=').map_or("", |(name, _)| name.trim());
+    let name = call.bound.as_deref().unwrap_or(written);
+    let is_name = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_[]'\"".contains(c));
+    let is_shifted = is_name && text.contains(&format!("{name}.shift("));
+    !is_shifted && !line.contains(".shift(")
 }
 
 /// Returns the class that is fitted: `StandardScaler`.
