@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::basis::Basis;
+use crate::endpoint::UseCase;
 
 /// `[[credential]]`: something secret that a call carries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -133,15 +134,17 @@ impl Sdk {
         self.entries.iter().any(|entry| is_within(name, entry))
     }
 
+    /// Returns what is known of a call: `Ticker.history`, or just its last name, `history`.
+    pub fn call(&self, call: &str) -> Option<&SdkCall> {
+        self.calls.iter().find(|known| {
+            known.call == call
+                || (!call.contains('.') && known.call.rsplit('.').next() == Some(call))
+        })
+    }
+
     /// Returns the endpoints that `call` asks: `Ticker.history`, or just its last name, `history`.
     pub fn endpoints_of(&self, call: &str) -> &[String] {
-        self.calls
-            .iter()
-            .find(|known| {
-                known.call == call
-                    || (!call.contains('.') && known.call.rsplit('.').next() == Some(call))
-            })
-            .map_or(&[], |known| &known.endpoints)
+        self.call(call).map_or(&[], |known| &known.endpoints)
     }
 }
 
@@ -170,8 +173,11 @@ pub enum Language {
 pub struct SdkCall {
     /// Class and method, or function, without the module.
     pub call: String,
-    /// Ids of the endpoints.
+    /// Ids of the endpoints; empty for one that the catalog does not describe.
     pub endpoints: Vec<String>,
+    /// What it is for, where no endpoint says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_case: Option<UseCase>,
 }
 
 #[cfg(test)]
@@ -187,6 +193,7 @@ mod tests {
             calls: vec![SdkCall {
                 call: "Client.get_bars".to_owned(),
                 endpoints: vec!["bars".to_owned()],
+                use_case: None,
             }],
             note: None,
             basis: None,

@@ -103,13 +103,17 @@ impl<'t> Document<'t> {
     }
 
     fn mistake(&mut self, start: usize, message: &str) {
+        // Where it stands is counted from the beginning: not for each of ten thousand broken lines.
+        if self.mistakes.len() >= MAX_MISTAKES {
+            return;
+        }
         let (line, column) = line_and_column(self.text, start);
         let mistake = PlacedMessage {
             line,
             column,
             message: message.trim().replace('\n', " "),
         };
-        if self.mistakes.len() < MAX_MISTAKES && !self.mistakes.contains(&mistake) {
+        if !self.mistakes.contains(&mistake) {
             self.mistakes.push(mistake);
         }
     }
@@ -193,4 +197,16 @@ pub(crate) fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
         u32::try_from(line).unwrap_or(u32::MAX),
         u32::try_from(column).unwrap_or(u32::MAX),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 64 KiB of broken lines took seconds, because each one was counted out.
+    #[test]
+    fn of_ten_thousand_broken_lines_the_first_hundred_are_told() {
+        let mistakes = Document::parse(&" 60\n".repeat(10_000)).into_mistakes();
+        assert_eq!((mistakes.len(), mistakes[0].line), (MAX_MISTAKES, 1));
+    }
 }

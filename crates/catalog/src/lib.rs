@@ -14,6 +14,8 @@ pub mod catalog;
 pub mod cost;
 mod document;
 pub mod endpoint;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod host;
 pub mod lint;
 pub mod page;

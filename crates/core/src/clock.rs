@@ -16,6 +16,30 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     }
 }
 
+/// Tells how long the machine has been running; nobody can set it.
+///
+/// Why beside [`Clock`]: the time of day can be wrong or jump; what must last so and so long after
+/// something else is measured by this.
+pub trait Uptime: Send + Sync + std::fmt::Debug {
+    /// Returns the microseconds since some fixed moment, time asleep included where the system counts
+    /// it. Never goes backwards.
+    fn now_us(&self) -> i64;
+
+    /// Returns the name of this run of the machine; stamps of the same run can be compared, also across
+    /// processes. `None` where the system does not say, so that each process stands alone.
+    fn boot(&self) -> Option<String>;
+}
+
+impl<U: Uptime + ?Sized> Uptime for std::sync::Arc<U> {
+    fn now_us(&self) -> i64 {
+        (**self).now_us()
+    }
+
+    fn boot(&self) -> Option<String> {
+        (**self).boot()
+    }
+}
+
 /// A clock that stands still until told otherwise; for tests and for replay.
 #[derive(Debug)]
 pub struct FixedClock {

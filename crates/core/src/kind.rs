@@ -155,6 +155,21 @@ kinds! {
     /// Acting rules may act again.
     EngineActingResumed = "engine.acting.resumed", 1;
 
+    /// The units of a window of an hour or more are all spent.
+    QuotaWindowExhausted = "quota.window.exhausted", 1;
+    /// A provider says another limit than the one that was in force; its word holds.
+    QuotaLimitCorrected = "quota.limit.corrected", 1;
+    /// A provider shut us out for a time; nothing is sent to it before.
+    QuotaProviderBanned = "quota.provider.banned", 1;
+    /// A provider refused a key, or what the key's plan does not have; asking again does not help.
+    QuotaKeyRefused = "quota.key.refused", 1;
+    /// A provider failed again and again; calls are refused until a probe succeeds.
+    QuotaBreakerOpened = "quota.breaker.opened", 1;
+    /// A probe succeeded; calls pass again.
+    QuotaBreakerClosed = "quota.breaker.closed", 1;
+    /// The ledger was read back; what was open when the process ended counts as spent.
+    QuotaLedgerRecovered = "quota.ledger.recovered", 1;
+
     /// A repository was audited: what was found, by severity and by rule.
     InsightAuditCompleted = "insight.audit.completed", 1;
 

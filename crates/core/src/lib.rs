@@ -6,14 +6,21 @@
 pub mod clock;
 pub mod cloudevent;
 pub mod event;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod id;
+pub mod instrument;
+pub mod interval;
 pub mod kind;
 pub mod mark;
+pub mod nearest;
 pub mod payload;
 pub mod recovery;
 
-pub use clock::Clock;
+pub use clock::{Clock, Uptime};
 pub use event::{Draft, DraftError, Event};
 pub use id::{JournalId, RepositoryId, Seq};
+pub use instrument::{Instrument, InstrumentError};
+pub use interval::{Interval, IntervalError};
 pub use kind::EventKind;
 pub use recovery::Recovery;

@@ -463,6 +463,71 @@ bodies! {
         /// Who said so.
         by: String,
     }
+    /// Body of `quota.window.exhausted`.
+    QuotaWindowExhausted as WindowExhausted {
+        /// Whose window: a provider, or a host that is rationed by configuration.
+        provider: String,
+        /// Id of the window.
+        window: String,
+        /// How many units it has.
+        limit: u64,
+        /// Time until the first of them is free again.
+        free_in_ms: u64,
+    }
+    /// Body of `quota.limit.corrected`.
+    QuotaLimitCorrected as LimitCorrected {
+        /// Whose window.
+        provider: String,
+        /// Id of the window.
+        window: String,
+        /// The limit that was in force.
+        from: u64,
+        /// The limit that an answer named.
+        to: u64,
+    }
+    /// Body of `quota.provider.banned`.
+    QuotaProviderBanned as ProviderBanned {
+        /// Who shut us out.
+        provider: String,
+        /// Whether the address is shut out, or one key.
+        by_address: bool,
+        /// For how long from now on.
+        wait_ms: u64,
+        /// How many bans there were in a row.
+        bans: u32,
+    }
+    /// Body of `quota.key.refused`.
+    QuotaKeyRefused as KeyRefused {
+        /// Who refused it.
+        provider: String,
+        /// `auth` when the key is missing or wrong, `plan` when its plan does not have what was asked.
+        class: String,
+    }
+    /// Body of `quota.breaker.opened`.
+    QuotaBreakerOpened as BreakerOpened {
+        /// Who failed.
+        provider: String,
+        /// Failures in a row.
+        failures: u32,
+        /// Time until a probe is sent.
+        wait_ms: u64,
+    }
+    /// Body of `quota.breaker.closed`.
+    QuotaBreakerClosed as BreakerClosed {
+        /// Who answers again.
+        provider: String,
+    }
+    /// Body of `quota.ledger.recovered`.
+    QuotaLedgerRecovered as LedgerRecovered {
+        /// Leases that were open.
+        open_leases: u64,
+        /// Units in them; all count as spent now.
+        units: u64,
+        /// Whether the machine was started anew, or the time since cannot be known: then everything that
+        /// the ledger holds is charged for a full window from now on.
+        is_time_in_doubt: bool,
+    }
+
     /// Body of `insight.audit.completed`.
     InsightAuditCompleted as AuditCompleted {
         /// Where the repository is.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use tradewind_core::EventKind;
+use tradewind_core::nearest::nearest;
 use tradewind_core::payload::Reversibility;
 
 use crate::action::{Action, Registry};
@@ -475,32 +476,4 @@ fn read_action(
         return None;
     }
     Some(action)
-}
-
-/// Returns the candidate that is nearest to `word`, when one is near at all.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (distance(word, candidate), candidate))
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + word.len() / 4)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Counts the letters to change, add or remove to get from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

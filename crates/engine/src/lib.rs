@@ -52,6 +52,8 @@ pub mod decide;
 pub mod document;
 pub mod engine;
 pub mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod pause;
 pub mod proposals;
 pub mod secret;

@@ -123,6 +123,17 @@ impl GitError {
         }
     }
 
+    /// Says whether git was ended because it took longer than [`TIME_LIMIT`].
+    pub fn is_late(&self) -> bool {
+        matches!(
+            self,
+            Self::Exit {
+                status: ExitOutcome::TimedOut,
+                ..
+            }
+        )
+    }
+
     /// Returns git's exit code where that is what went wrong; many commands answer "no" by 1.
     pub fn exit_code(&self) -> Option<i32> {
         match self {

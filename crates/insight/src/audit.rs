@@ -6,7 +6,7 @@
 //! place; the facts are shared by counting, so nothing waits for it.
 //! Not here: the sequence of the report, suppressions, how it is written. Start reading at [`run`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -20,7 +20,9 @@ use tradewind_catalog::Catalog;
 use tradewind_host::git::Git;
 use tradewind_repo::{Location, RepoError};
 
-use crate::finding::Finding;
+use crate::finding::{Area, Finding};
+use crate::progress::Progress;
+use crate::quotes::is_shelved;
 use crate::report::Repository;
 use crate::rule::{About, Findings, PythonRule, Rule};
 use crate::rules;
@@ -50,27 +52,6 @@ pub struct Request {
     pub rule_time_limit: Duration,
     /// Where the audit says how far it is.
     pub progress: Arc<Progress>,
-}
-
-/// How far an audit is, for whoever waits.
-#[derive(Debug, Default)]
-pub struct Progress {
-    now: Mutex<(&'static str, usize, usize)>,
-}
-
-impl Progress {
-    /// Says what is done now, how many are done and of how many; 0 where not known.
-    pub fn get(&self) -> (&'static str, usize, usize) {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn begin(&self, what: &'static str, of: usize) {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = (what, 0, of);
-    }
-
-    pub(crate) fn step(&self) {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner).1 += 1;
-    }
 }
 
 impl Request {
@@ -162,8 +143,8 @@ pub fn run(request: &Request) -> Result<Audit, RepoError> {
         .filter(|rule| request.selection.holds(rule.about()))
         .collect();
     let sources = Arc::clone(&audit.sources);
-    request.progress.begin("judging", selected.len());
     judge(&mut audit, request, &sources, &selected);
+    audit.leave_shelved();
     Ok(audit)
 }
 
@@ -241,6 +222,7 @@ fn judge(
     selected: &[&'static dyn Rule],
 ) {
     let time_limit = request.rule_time_limit;
+    let stage = request.progress.begin("judging", selected.len());
     let bench = Arc::new(Bench {
         waiting: Mutex::new((0..selected.len()).collect()),
         rules: selected.to_vec(),
@@ -259,7 +241,7 @@ fn judge(
         match heard.recv_timeout(Duration::from_millis(200)) {
             Ok(Word::Began(at)) => running.push((at, Instant::now())),
             Ok(Word::Ended(verdict)) => {
-                request.progress.step();
+                stage.step();
                 running.retain(|(at, _)| *at != verdict.at);
                 let at = verdict.at;
                 if !is_late[at] {
@@ -339,6 +321,38 @@ fn work(bench: &Bench, words: &SyncSender<Word>) {
 }
 
 impl Audit {
+    /// Leaves out what lies altogether in folders that were put away (`old/`, `archive/`) and that nothing outside
+    /// of them imports: nobody would act on it. Secrets, history and CI stay, because they do harm from there too.
+    fn leave_shelved(&mut self) {
+        let code = &self.sources.code;
+        let is_idle = |path: &str| {
+            is_shelved(path)
+                && code
+                    .importers_of(path)
+                    .all(|(user, _)| is_shelved(&user.path))
+        };
+        let mut left: BTreeMap<String, usize> = BTreeMap::new();
+        self.findings.retain(|finding| {
+            let mut paths = finding
+                .evidence
+                .iter()
+                .filter_map(|each| each.path.as_deref());
+            let stays = matches!(finding.area, Area::Safety | Area::Ci | Area::History)
+                || paths.clone().next().is_none()
+                || !paths.all(is_idle);
+            if !stays {
+                *left.entry(finding.rule.clone()).or_default() += 1;
+            }
+            stays
+        });
+        self.not_checked.extend(left.into_iter().map(|(rule, count)| NotChecked {
+            rule,
+            reason: format!(
+                "{count} findings in folders that were put away (old, archive, …) and that nothing imports"
+            ),
+        }));
+    }
+
     fn take(&mut self, about: &About, findings: Findings) {
         let (found, not_checked) = findings.into_parts();
         self.findings.extend(found);

@@ -1,17 +1,14 @@
-//! What a repository declares to need: packages from all files that say so, and the Pythons it runs on.
+//! What a repository declares to need: packages from all files that say so.
 //!
 //! Not here: which of it is wrong.
 
 use std::collections::BTreeSet;
 
-use tradewind_repo::project::dockerfile::Image;
 use tradewind_repo::project::requirement::{Requirement, join, normalized};
 use tradewind_repo::project::shell::{Origin, commands};
-use tradewind_repo::project::version::Version;
 
 use crate::rule::Context;
-use crate::tables::distributions::brings;
-use crate::tables::releases::NEWEST_PYTHON;
+use crate::tables::distributions::{brings, is_described};
 
 /// Packages that are declared.
 #[derive(Debug)]
@@ -22,9 +19,15 @@ pub struct Declared<'a> {
     installed: BTreeSet<Box<str>>,
     /// Requirements files that are the output of a resolver.
     locks: BTreeSet<&'a str>,
+    /// Names that come along all the same: locked because another package needs them, or offered as a
+    /// choice in a line that is commented out.
+    offered: BTreeSet<Box<str>>,
     /// Why the list may not be all.
     pub open: Option<String>,
 }
+
+/// Shorter names stand in others by chance.
+const MIN_NAME: usize = 5;
 
 /// Folder of a path; `""` for the root.
 pub fn folder_of(path: &str) -> &str {
@@ -73,6 +76,7 @@ impl<'a> Declared<'a> {
             all: Vec::new(),
             installed: BTreeSet::new(),
             locks: BTreeSet::new(),
+            offered: BTreeSet::new(),
             open: None,
         };
         for file in &project.requirements {
@@ -136,7 +140,34 @@ impl<'a> Declared<'a> {
                 .extend(Requirement::parse(line.line, text).map(|requirement| requirement.name));
         }
         declared.read_commands(context);
+        declared.read_offers(context);
         declared
+    }
+
+    /// Reads lock files, and the lines of declarations that are commented out (`# seaborn  # for charts`).
+    fn read_offers(&mut self, context: &Context<'a>) {
+        for file in context.tree.tracked() {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            let is_lock = matches!(
+                name,
+                "uv.lock" | "poetry.lock" | "pdm.lock" | "Pipfile.lock"
+            );
+            if !is_lock && !is_declaration(&file.path) {
+                continue;
+            }
+            let text = context.tree.text(&file.path).unwrap_or_default();
+            let names = text.lines().filter_map(|line| {
+                let line = line.trim();
+                if !is_lock {
+                    return commented_out(line);
+                }
+                let table = line.strip_prefix("name = \"");
+                let key = || line.strip_prefix('"').filter(|_| line.ends_with("\": {"));
+                let name = table.or_else(key)?.split('"').next()?;
+                Some(normalized(name))
+            });
+            self.offered.extend(names);
+        }
     }
 
     /// Reads `pip install x`, `conda install x`, `poetry add x` and `apt-get install python3-x`.
@@ -200,6 +231,25 @@ impl<'a> Declared<'a> {
                 .any(|(_, requirement)| requirement.name.as_ref() == package)
     }
 
+    /// Says whether a package comes along without being declared, or is offered as a choice.
+    pub fn offers(&self, package: &str) -> bool {
+        self.offered.contains(package)
+    }
+
+    /// Says whether a declared package is another edition of one, by its name: `newnewtulipy` of `tulipy`.
+    pub fn has_fork_of(&self, package: &str) -> bool {
+        package.len() >= MIN_NAME && self.all().any(|other| other.contains(package))
+    }
+
+    /// Returns a declared package of which nobody here knows what it brings along.
+    pub fn unknown(&self) -> Option<&str> {
+        let mut names = self
+            .all
+            .iter()
+            .map(|(_, requirement)| requirement.name.as_ref());
+        names.find(|package| !is_described(package))
+    }
+
     /// Returns the names of all declared and installed packages.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         let declared = self
@@ -240,10 +290,32 @@ impl<'a> Declared<'a> {
             .copied()
     }
 
+    /// Returns the lock lines that the program is installed from: none for development.
+    pub fn locked(&self) -> impl Iterator<Item = (&'a str, &'a Requirement)> + '_ {
+        self.all
+            .iter()
+            .filter(|(path, requirement)| {
+                requirement.group.is_none()
+                    && !is_for_development(path)
+                    && self.locks.contains(path)
+            })
+            .copied()
+    }
+
     /// Returns the requirements files that are the output of a resolver.
     pub fn locks(&self) -> impl Iterator<Item = &str> {
         self.locks.iter().copied()
     }
+}
+
+/// Returns the package of a requirement that is commented out; `None` for other comments.
+fn commented_out(line: &str) -> Option<Box<str>> {
+    let text = line.strip_prefix('#')?.trim_start_matches('#');
+    let text = text.split(['#', ';']).next()?.trim();
+    let text = text.trim_matches(['"', '\'', ',']);
+    let is_one_word = !text.is_empty() && !text.contains(char::is_whitespace);
+    let requirement = is_one_word.then(|| Requirement::parse(1, text))??;
+    Some(requirement.name)
 }
 
 fn is_declaration(path: &str) -> bool {
@@ -293,107 +365,4 @@ fn looks_frozen(requirements: &[Requirement]) -> bool {
         .filter(|requirement| HIDDEN.contains(&requirement.name.as_ref()))
         .count();
     requirements.len() >= 8 && pinned * 10 >= requirements.len() * 9 && hidden >= 3
-}
-
-/// One place that names a Python.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Its file.
-    pub path: String,
-    /// Its line.
-    pub line: u32,
-    /// Minor version of Python 3.
-    pub minor: u64,
-}
-
-/// The Pythons that a repository runs on.
-#[derive(Debug)]
-pub struct Pythons {
-    places: Vec<Place>,
-}
-
-impl Pythons {
-    /// Collects them from images, CI and pins; `requires-python` is a range and no machine.
-    pub fn of(context: &Context<'_>) -> Self {
-        let project = context.project;
-        let mut places = Vec::new();
-        let mut add = |path: &str, line: u32, text: &str| {
-            let version = Version::parse(text.trim_end_matches(".x"));
-            if let Some([3, minor, ..]) = version.as_ref().map(Version::release) {
-                places.push(Place {
-                    path: path.to_owned(),
-                    line,
-                    minor: *minor,
-                });
-            }
-        };
-        for file in &project.dockerfiles {
-            let Some((line, name)) = file.base_image() else {
-                continue;
-            };
-            let Some(image) = Image::parse(name) else {
-                continue;
-            };
-            let is_newest = image.name.as_ref() == "python"
-                && image
-                    .tag
-                    .as_deref()
-                    .is_none_or(|tag| matches!(tag, "latest" | "3" | "slim" | "3-slim"));
-            if is_newest {
-                add(
-                    &file.path,
-                    line,
-                    &format!("{}.{}", NEWEST_PYTHON.0, NEWEST_PYTHON.1),
-                );
-            } else if let Some(version) = image.python() {
-                add(&file.path, line, version);
-            }
-        }
-        for (path, pin) in &project.python_pins {
-            add(path, pin.line, &pin.value);
-        }
-        for workflow in &project.workflows {
-            for job in &workflow.jobs {
-                let uses = job
-                    .steps
-                    .iter()
-                    .filter(|step| step.action().as_deref() == Some("actions/setup-python"));
-                for given in uses.filter_map(|step| step.given("python-version")) {
-                    let axis = given
-                        .text()
-                        .and_then(|text| text.trim().strip_prefix("${{"))
-                        .map(|text| text.trim_end_matches("}}").trim());
-                    let values = match axis.and_then(|axis| axis.strip_prefix("matrix.")) {
-                        Some(axis) => job
-                            .matrix
-                            .iter()
-                            .find(|(name, _)| name.value.as_ref() == axis)
-                            .map(|(_, values)| values),
-                        None => Some(given),
-                    };
-                    // `3.10` without quotes is Python 3.1: another rule says so.
-                    for value in values
-                        .map_or(&[][..], |values| values.items())
-                        .iter()
-                        .filter(|value| value.shortened_number().is_none())
-                    {
-                        add(&workflow.path, value.line, value.text().unwrap_or(""));
-                    }
-                }
-            }
-        }
-        Self { places }
-    }
-
-    /// Returns those of a folder; CI and pins at the root speak for the root.
-    pub fn of_folder<'p>(&'p self, folder: &'p str) -> impl Iterator<Item = &'p Place> {
-        self.places.iter().filter(move |place| {
-            let own = if place.path.starts_with(".github/") {
-                ""
-            } else {
-                folder_of(&place.path)
-            };
-            own == folder
-        })
-    }
 }

@@ -13,9 +13,13 @@ pub mod config;
 pub mod declared;
 pub mod facts;
 pub mod finding;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod gone;
 pub mod identity;
 pub mod pages;
+pub mod progress;
+pub mod pythons;
 mod quotes;
 mod rank;
 pub mod report;

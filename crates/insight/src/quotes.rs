@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use tradewind_repo::secrets;
+use tradewind_repo::tree::Tree;
 
 use crate::finding::{Evidence, Finding};
 use crate::rule::{Context, Findings};
@@ -103,14 +104,72 @@ pub(crate) fn is_foreign(path: &str) -> bool {
                 | "third_party"
                 | "__pypackages__"
                 | "Lib"
+                | "_build"
+                | "_static"
         ) || part.contains("{{")
     })
 }
 
-/// Says whether a file was put away: what does not run there is known, and nobody mends it.
+/// Says whether an import of `top` that led from one file to another may as well mean something nearer: a folder or
+/// module of that name lies in a folder around the importing file (`packages/a/tests` beside `packages/b/tests`), and
+/// Python takes that one when it is started there.
+pub(crate) fn is_of_another_root(tree: &Tree, from: &str, top: &str, to: &str) -> bool {
+    let mut folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+    loop {
+        let inside = |name: &str| match folder {
+            "" => name.to_owned(),
+            _ => format!("{folder}/{name}"),
+        };
+        let (package, module) = (inside(top), inside(&format!("{top}.py")));
+        if tree.has(&package) || tree.has(&module) {
+            return to != module && !to.starts_with(&format!("{package}/"));
+        }
+        if folder.is_empty() {
+            return false;
+        }
+        folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
+    }
+}
+
+/// Says whether a file is a form that a program fills in before anybody runs it: a template of a new project or
+/// strategy.
+pub(crate) fn is_template(path: &str) -> bool {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    folders.split('/').any(|folder| {
+        matches!(
+            folder.to_ascii_lowercase().as_str(),
+            "template"
+                | "templates"
+                | "cookiecutter"
+                | "boilerplate"
+                | "skeleton"
+                | "scaffold"
+                | "scaffolds"
+        )
+    })
+}
+
+/// Says whether a file was put away, by the folder it lies in: what does not run there is known, and nobody mends it.
 pub(crate) fn is_shelved(path: &str) -> bool {
-    path.split('/')
-        .any(|part| matches!(part, "archive" | "archived" | "_archive" | "attic"))
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    folders.split('/').any(|folder| {
+        let name = folder.to_ascii_lowercase();
+        let name = name.trim_matches(['_', '.', '-']);
+        matches!(
+            name,
+            "archive"
+                | "archived"
+                | "archives"
+                | "attic"
+                | "deprecated"
+                | "graveyard"
+                | "obsolete"
+                | "old"
+                | "trash"
+                | "unused"
+        ) || ["old_", "old-"].iter().any(|start| name.starts_with(start))
+            || ["_old", "-old"].iter().any(|end| name.ends_with(end))
+    })
 }
 
 /// Says whether the project declares a distribution that brings a package of that top name, as far as the
@@ -185,4 +244,30 @@ fn names_files(path: &str) -> bool {
             name.as_str(),
             "dockerfile" | "makefile" | "procfile" | "justfile"
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_shelved;
+
+    #[test]
+    fn a_folder_says_that_a_file_was_put_away() {
+        for path in [
+            "old/a.py",
+            "x/_archive/a.py",
+            "bots_old/v1/a.py",
+            "Deprecated/a.py",
+        ] {
+            assert!(is_shelved(path), "{path}");
+        }
+        for path in [
+            "old.py",
+            "threshold/a.py",
+            "golden/a.py",
+            "archive.py",
+            "a/bold/c.py",
+        ] {
+            assert!(!is_shelved(path), "{path}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use tradewind_repo::history::History;
 use tradewind_repo::leaks::Leaks;
 use tradewind_repo::project::Project;
 use tradewind_repo::python::{Code, SourceFile};
-use tradewind_repo::references::References;
+use tradewind_repo::references::Names;
 use tradewind_repo::tree::Tree;
 
 use crate::finding::{Area, Confidence, Evidence, Finding, Fix, Severity, Timeframe};
@@ -54,7 +54,7 @@ pub struct Context<'a> {
     /// What pages claim.
     pub documents: &'a Documents,
     /// Who refers to a file.
-    pub references: &'a References,
+    pub names: &'a Names,
     /// Credentials in files and in history.
     pub leaks: &'a Leaks,
     /// Who calls which provider.
@@ -123,6 +123,11 @@ fn without_login(line: &str) -> String {
 pub trait Rule: Sync {
     /// Says what the rule is.
     fn about(&self) -> &'static About;
+
+    /// Says whether it asks for leaked credentials, the only reading of old contents.
+    fn asks_for_leaks(&self) -> bool {
+        self.about().area == Area::Safety
+    }
     /// Looks, and says what it found and what it could not decide.
     fn check(&self, context: &Context<'_>, findings: &mut Findings);
 }

@@ -1,6 +1,7 @@
 //! Everything that an audit reads of a repository, read once, on both cores.
 //!
-//! History is one long stream of git's; files, code and maps are read beside it. A reader that panics leaves an
+//! History is one long stream of git's, and the search for credentials follows it; files, code and maps are read
+//! beside both. A reader that panics leaves an
 //! empty answer and a line under *not checked*: the rest of the report stays true.
 //! Not here: what is wrong with any of it.
 
@@ -16,16 +17,16 @@ use tradewind_catalog::Catalog;
 use tradewind_repo::api_map::ApiMap;
 use tradewind_repo::documents::Documents;
 use tradewind_repo::history::{History, Options};
-use tradewind_repo::leaks::Leaks;
+use tradewind_repo::leaks::{self, Leaks};
 use tradewind_repo::project::Project;
 use tradewind_repo::python::{self, Cache, Code, Reading, SourceFile};
-use tradewind_repo::references::References;
+use tradewind_repo::references::Names;
 use tradewind_repo::tree::{Source, Tree, Unread};
 use tradewind_repo::{Location, Oid, RepoError};
 
 use crate::audit::{NotChecked, Request};
-use crate::finding::Area;
 use crate::finding::Finding;
+use crate::progress::Stage;
 use crate::rule::{Context, Findings, PythonRule};
 use crate::rules;
 
@@ -43,7 +44,7 @@ pub struct Sources {
     /// What pages claim.
     pub documents: Documents,
     /// Who refers to a file.
-    pub references: References,
+    pub names: Names,
     /// Credentials in files and in history.
     pub leaks: Leaks,
     /// Who calls which provider.
@@ -63,7 +64,7 @@ impl Sources {
             code: &self.code,
             project: &self.project,
             documents: &self.documents,
-            references: &self.references,
+            names: &self.names,
             leaks: &self.leaks,
             api_map: &self.api_map,
             catalog: &self.catalog,
@@ -89,33 +90,33 @@ pub(crate) struct Read {
 /// Reads; without a location the folder itself.
 pub(crate) fn read(request: &Request, location: Option<&Location>) -> Result<Read, RepoError> {
     let mut notes = Notes::default();
-    let progress = &request.progress;
-    progress.begin("reading files", 0);
     let began = Instant::now();
+    let stage = request.progress.begin("reading files", 0);
     let tree = match location {
         Some(location) => Tree::read(&request.git, location, source(request, location)?)?,
         None => Tree::read_folder(&request.path)?,
     };
+    drop(stage);
     notes.durations.push(("tree".to_owned(), began.elapsed()));
     notes.unread("tree", tree.unread());
-    // History is one stream of git's; the code is parsed beside it.
-    let (history, parsed) = std::thread::scope(|scope| {
-        let streamed = scope.spawn(|| match location {
-            Some(location) => history(request, location),
-            None => no_history(),
-        });
-        progress.begin("parsing", 0);
-        let parsed = notes.guarded("code", || parse(request, location, &tree));
-        progress.begin("reading history", 0);
-        let history = notes.guarded("history", || match streamed.join() {
-            Ok(history) => history,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        (history, parsed)
+    // Nothing of the past is needed to read the present: both are read at once.
+    let (past, present) = std::thread::scope(|scope| {
+        let past = scope.spawn(|| past(request, location, &tree));
+        let present = present(request, location, &tree);
+        let past = past.join();
+        (
+            past.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            present,
+        )
     });
-    notes.unread("history", &history.unread);
-    let (reading, kept) = parsed;
-    notes.unread("code", &reading.unread);
+    let Past {
+        history,
+        leaks,
+        notes: of_past,
+    } = past;
+    let (joined, kept, of_present) = present;
+    notes.take(of_past);
+    notes.take(of_present);
     let mut found = Vec::new();
     for kept in kept {
         found.extend(kept.found);
@@ -130,30 +131,11 @@ pub(crate) fn read(request: &Request, location: Option<&Location>) -> Result<Rea
                 reason,
             }));
     }
-    progress.begin("joining", 0);
-    // The search for credentials reads every content that history ever held; all the rest goes on beside it.
-    let (leaks, joined) = std::thread::scope(|scope| {
-        let searched = scope.spawn(|| {
-            let mut notes = Notes::default();
-            let leaks = notes.guarded("leaks", || leaks(request, location, &tree, &history));
-            (leaks, notes)
-        });
-        let joined = join(request, location, &tree, reading, &mut notes);
-        let leaks = searched.join().map_or_else(
-            |panic| std::panic::resume_unwind(panic),
-            |(leaks, searched)| {
-                notes.take(searched);
-                leaks
-            },
-        );
-        (leaks, joined)
-    });
-    notes.unread("secret-in-history", &leaks.unread);
     let Joined {
         code,
         project,
         documents,
-        references,
+        names,
         api_map,
     } = joined;
     Ok(Read {
@@ -163,7 +145,7 @@ pub(crate) fn read(request: &Request, location: Option<&Location>) -> Result<Rea
             code,
             project,
             documents,
-            references,
+            names,
             leaks,
             api_map,
             catalog: Arc::clone(&request.catalog),
@@ -176,12 +158,57 @@ pub(crate) fn read(request: &Request, location: Option<&Location>) -> Result<Rea
     })
 }
 
+/// What lies behind the files: commits, and credentials in contents of old.
+struct Past {
+    history: History,
+    leaks: Leaks,
+    notes: Notes,
+}
+
+fn past(request: &Request, location: Option<&Location>, tree: &Tree) -> Past {
+    let mut notes = Notes::default();
+    let history = notes.guarded("history", || {
+        let stage = request.progress.begin("reading history", 0);
+        match location {
+            Some(location) => history(request, location, &stage),
+            None => no_history(),
+        }
+    });
+    notes.unread("history", &history.unread);
+    let leaks = notes.guarded("leaks", || {
+        let stage = request.progress.begin("looking for credentials", 0);
+        leaks(request, location, tree, &history, &stage)
+    });
+    notes.unread("secret-in-history", &leaks.unread);
+    Past {
+        history,
+        leaks,
+        notes,
+    }
+}
+
+fn present(
+    request: &Request,
+    location: Option<&Location>,
+    tree: &Tree,
+) -> (Joined, Vec<Kept>, Notes) {
+    let mut notes = Notes::default();
+    let (reading, kept) = notes.guarded("code", || {
+        let stage = request.progress.begin("parsing", 0);
+        parse(request, location, tree, &stage)
+    });
+    notes.unread("code", &reading.unread);
+    let _stage = request.progress.begin("joining", 0);
+    let joined = join(request, location, tree, reading, &mut notes);
+    (joined, kept, notes)
+}
+
 /// What follows from files alone, once they are parsed.
 struct Joined {
     code: Code,
     project: Project,
     documents: Documents,
-    references: References,
+    names: Names,
     api_map: ApiMap,
 }
 
@@ -201,19 +228,27 @@ fn join(
         project
     });
     notes.unread("project", &project.unread);
-    let documents = notes.guarded("documents", || Documents::read(tree));
-    let references = notes.guarded("references", || {
-        References::read(tree, &code, &project, &documents)
+    let (documents, names, api_map, mapped) = std::thread::scope(|scope| {
+        let mapped = scope.spawn(|| {
+            let mut notes = Notes::default();
+            let map = notes.guarded("api_map", || {
+                ApiMap::build(&code, &project, &request.catalog, tree)
+            });
+            notes.unread("api_map", &map.unread);
+            (map, notes)
+        });
+        let documents = notes.guarded("documents", || Documents::read(tree));
+        let names = notes.guarded("names", || Names::read(tree, &documents));
+        let mapped = mapped.join();
+        let (map, mapped) = mapped.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (documents, names, map, mapped)
     });
-    let api_map = notes.guarded("api_map", || {
-        ApiMap::build(&code, &project, &request.catalog, tree)
-    });
-    notes.unread("api_map", &api_map.unread);
+    notes.take(mapped);
     Joined {
         code,
         project,
         documents,
-        references,
+        names,
         api_map,
     }
 }
@@ -249,7 +284,7 @@ fn cache_path(request: &Request, location: &Location, kind: &str) -> Option<Path
     Some(folder.join(format!("{kind}-{:016x}", hasher.finish())))
 }
 
-fn history(request: &Request, location: &Location) -> History {
+fn history(request: &Request, location: &Location, stage: &Stage<'_>) -> History {
     let cache = cache_path(request, location, "history");
     let commit = match source(request, location) {
         Ok(Source::Commit(commit)) => Some(commit),
@@ -258,6 +293,8 @@ fn history(request: &Request, location: &Location) -> History {
     let options = Options {
         cache: cache.as_deref(),
         commit,
+        counts: Some(&rules::history::asks_for_lines),
+        on_progress: Some(&|done, of| stage.reach(done, of)),
         ..Options::default()
     };
     History::read(&request.git, location, &options).unwrap_or_else(|error| {
@@ -271,14 +308,24 @@ fn history(request: &Request, location: &Location) -> History {
 }
 
 /// Looks for credentials where a selected rule asks for them: it is the only reading of old contents.
-fn leaks(request: &Request, location: Option<&Location>, tree: &Tree, history: &History) -> Leaks {
-    let is_asked = rules::rules()
-        .any(|rule| rule.about().area == Area::Safety && request.selection.holds(rule.about()));
+fn leaks(
+    request: &Request,
+    location: Option<&Location>,
+    tree: &Tree,
+    history: &History,
+    stage: &Stage<'_>,
+) -> Leaks {
+    let is_asked =
+        rules::rules().any(|rule| rule.asks_for_leaks() && request.selection.holds(rule.about()));
     match location {
         _ if !is_asked => Leaks::default(),
         Some(location) => {
             let cache = cache_path(request, location, "clean");
-            Leaks::read(&request.git, location, tree, history, cache.as_deref())
+            let options = leaks::Options {
+                cache: cache.as_deref(),
+                on_progress: Some(&|done, of| stage.reach(done, of)),
+            };
+            Leaks::read(&request.git, location, tree, history, &options)
         }
         None => Leaks::of_tree(tree),
     }
@@ -295,12 +342,17 @@ struct Kept {
 
 /// Reads every Python file, on all cores; each that is parsed is shown to the rules over one file. What they said
 /// of the others comes from the cache, so all of them run, whatever was asked for.
-fn parse(request: &Request, location: Option<&Location>, tree: &Tree) -> (Reading, Vec<Kept>) {
+fn parse(
+    request: &Request,
+    location: Option<&Location>,
+    tree: &Tree,
+    stage: &Stage<'_>,
+) -> (Reading, Vec<Kept>) {
     let folder = location.and_then(|location| cache_path(request, location, "python"));
     let cache = folder.map_or_else(Cache::none, |folder| Cache::open(&folder, &cache_version()));
     let rules: Vec<_> = rules::python_rules().collect();
     let reading = python::read(tree, &cache, |file| {
-        request.progress.step();
+        stage.step();
         let kept = judge_one(file, &rules);
         // Mostly there is nothing to keep.
         if kept.is_empty() {

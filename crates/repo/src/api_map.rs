@@ -9,6 +9,7 @@
 mod address;
 mod build;
 mod client;
+mod elsewhere;
 mod key;
 mod names;
 mod outlook;
@@ -95,6 +96,9 @@ pub struct ApiMap {
     pub outgoing: Vec<Outgoing>,
     /// Every place that asks a provider, by file and line.
     pub calls: Vec<ApiCall>,
+    /// Every place that asks somebody whom the catalog does not describe, by file and line: the provider is
+    /// the name of the package that asks, or the host. No rule judges these; reports list them.
+    pub elsewhere: Vec<ApiCall>,
     /// Who calls whom, likely callers included.
     pub callers: Callers,
     /// What could not be followed.
@@ -130,10 +134,10 @@ pub struct EntryCall {
 }
 
 impl ApiMap {
-    /// Returns the map as reports carry it: by provider and endpoint.
+    /// Returns the map as reports carry it: by provider and endpoint, those of the catalog and all others.
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut sorted: Vec<&ApiCall> = self.calls.iter().collect();
+        let mut sorted: Vec<&ApiCall> = self.calls.iter().chain(&self.elsewhere).collect();
         sorted.sort_by_key(|call| (&call.provider, &call.endpoint, &call.path, call.line));
         for call in sorted {
             let endpoint = call.endpoint.as_deref();

@@ -206,3 +206,9 @@ fn labels(after: &RefsView) -> BTreeMap<Oid, String> {
     }
     labels
 }
+
+/// Takes records of `git log` apart, whatever they are.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz(answer: &[u8]) {
+    walk::fuzz(answer);
+}

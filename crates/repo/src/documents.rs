@@ -27,6 +27,7 @@ const MAX_PAGE_BYTES: u64 = 512 * 1024;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Documents {
+    // Invariant: sorted by path, because the files of a tree are.
     /// The pages, by path.
     pub pages: Vec<Page>,
     /// Files that hold a licence: `LICENSE`, `COPYING.md`, `LICENSES/MIT.txt`.
@@ -233,7 +234,10 @@ impl Documents {
 
     /// Returns the page at `path`.
     pub fn page(&self, path: &str) -> Option<&Page> {
-        self.pages.iter().find(|page| page.path.as_ref() == path)
+        let at = self
+            .pages
+            .binary_search_by(|page| page.path.as_ref().cmp(path));
+        self.pages.get(at.ok()?)
     }
 }
 
@@ -322,6 +326,8 @@ fn is_record(path: &str) -> bool {
         "plan",
         "plans",
         "planning",
+        "execplan",
+        "execplans",
         "review",
         "reviews",
         "spec",

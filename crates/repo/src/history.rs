@@ -1,9 +1,10 @@
 //! The commits of a repository with what they changed, read from git's own streamed output.
 //!
 //! Why two questions to git: heads and messages of 20,000 commits take it a fifth of a second, their line counts
-//! ten. Heads are asked every time; changes only of commits that the caller's cache does not know, by as
-//! many processes as there are cores. Nothing of the repository runs, nothing is fetched; where a blob is not there,
-//! a commit is told without line counts, and [`History::unread`] says so.
+//! twenty-five. Heads are asked every time; changes only of commits that the caller's cache does not know, by as
+//! many processes as there are cores; lines, which cost nine tenths of that, only of commits that the caller
+//! wants counted. Nothing of the repository runs, nothing is fetched; where a blob is not there, a commit is told
+//! without line counts, and [`History::unread`] says so.
 //! Not here: watching for new commits (that is [`crate::changes`]). Start reading at [`History`].
 
 mod cache;
@@ -60,12 +61,24 @@ pub struct Change {
     pub path: PathId,
     /// What was done.
     pub deed: Deed,
-    /// Lines added; `None` for binary content and where git did not say.
+    /// Lines added; `None` for binary content and where they were not counted ([`Commit::lines`]).
     pub added: Option<u32>,
     /// Lines deleted; `None` likewise.
     pub deleted: Option<u32>,
     /// The content after the commit; `None` for a deletion.
     pub blob: Option<Oid>,
+}
+
+/// Whether the lines that a commit changed were counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lines {
+    /// Nobody asked for them; see [`Options::counts`].
+    #[default]
+    Unasked,
+    /// They were.
+    Counted,
+    /// They were to be, and the clone does not hold what that needs.
+    Missing,
 }
 
 /// One commit.
@@ -89,6 +102,8 @@ pub struct Commit {
     pub message: Box<str>,
     /// What it changed; empty for merges.
     pub changes: Box<[Change]>,
+    /// Whether [`Change::added`] and [`Change::deleted`] are known.
+    pub lines: Lines,
     /// The first tag (by time of the tagged commit) that contains it: index into [`History::tags`].
     pub first_tag: Option<u32>,
     /// Whether it is on the line of first parents from HEAD.
@@ -125,6 +140,9 @@ pub struct History {
     pub(crate) sizes: BTreeMap<Oid, u64>,
 }
 
+/// Says of a commit, whose changes are known, whether its lines are to be counted.
+pub type Counts<'a> = &'a (dyn Fn(&History, &Commit) -> bool + Sync);
+
 /// How to read a history.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
@@ -135,6 +153,9 @@ pub struct Options<'a> {
     pub on_progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
     /// Commit to read from. Default HEAD.
     pub commit: Option<Oid>,
+    /// Whose lines are counted. Default everybody's. Those of commits that bring a content of at least
+    /// [`LARGE_BYTES`] are counted in any case, to know whether it is text.
+    pub counts: Option<Counts<'a>>,
     /// Commits to read at most, the newest first. Default [`MAX_COMMITS`].
     pub max_commits: Option<usize>,
 }
@@ -151,6 +172,8 @@ impl std::fmt::Debug for Options<'_> {
 
 /// Commits that are read at most; older ones are told as unread.
 pub const MAX_COMMITS: usize = 200_000;
+/// Contents from this length on are told by [`History::size`], whatever [`Options::counts`] says.
+pub const LARGE_BYTES: u64 = 5 * 1024 * 1024;
 /// Lines from which a text file's size is asked as well.
 const MANY_LINES: u32 = 20_000;
 /// Contents whose size is asked.
@@ -186,7 +209,8 @@ impl History {
         Ok(history)
     }
 
-    /// Returns the length of a content, for binary, generated and very long files.
+    /// Returns the length of a content, for generated files and, in commits whose lines were counted, for binary and
+    /// very long ones.
     pub fn size(&self, blob: Oid) -> Option<u64> {
         self.sizes.get(&blob).copied()
     }
@@ -206,13 +230,16 @@ impl History {
             .map(|path| generated::root_of(path).is_some())
             .collect();
         let mut wanted = HashSet::new();
-        for change in self.commits.iter().flat_map(|commit| &commit.changes) {
-            let is_big = change.added.is_none_or(|lines| lines >= MANY_LINES)
-                || is_generated.get(change.path.0 as usize) == Some(&true);
-            if let Some(blob) = change.blob.filter(|_| is_big)
-                && wanted.len() < MAX_SIZES
-            {
-                wanted.insert(blob);
+        for commit in &self.commits {
+            for change in &commit.changes {
+                let is_big = commit.lines != Lines::Unasked
+                    && change.added.is_none_or(|lines| lines >= MANY_LINES)
+                    || is_generated.get(change.path.0 as usize) == Some(&true);
+                if let Some(blob) = change.blob.filter(|_| is_big)
+                    && wanted.len() < MAX_SIZES
+                {
+                    wanted.insert(blob);
+                }
             }
         }
         let mut wanted: Vec<Oid> = wanted.into_iter().collect();
@@ -257,4 +284,18 @@ impl Commit {
     pub fn subject(&self) -> &str {
         self.message.lines().next().unwrap_or_default()
     }
+}
+
+/// Takes what git would answer apart, whatever it is.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz(answer: &[u8]) -> History {
+    let mut history = History::default();
+    log::fuzz(answer, &mut history);
+    let count = history.commits.len();
+    order::children_first(&mut history.commits);
+    order::mark_main_line(&mut history.commits);
+    assert_eq!(history.commits.len(), count);
+    diffs::fuzz(answer, &mut history);
+    tags::fuzz(answer);
+    history
 }

@@ -20,7 +20,7 @@ use clean::Clean;
 
 use crate::documents::is_foreign;
 use crate::error::RepoError;
-use crate::history::{Deed, History};
+use crate::history::{Deed, History, PathId};
 use crate::location::Location;
 use crate::objects;
 use crate::oid::Oid;
@@ -29,6 +29,8 @@ use crate::tree::{FileKind, Tree, Unread};
 
 /// Bytes of old contents that are read.
 pub const MAX_HISTORY_BYTES: u64 = 64 * 1024 * 1024;
+/// Lengths of old contents asked at once, in the sequence of reading.
+const SIZES_AT_ONCE: usize = 8_192;
 /// Longer contents are data.
 const MAX_BLOB_BYTES: u64 = 512 * 1024;
 /// Leaks kept; a repository with more has one problem, not ten thousand.
@@ -71,20 +73,43 @@ pub struct Leaks {
     pub unread: Vec<Unread>,
 }
 
+/// How to look.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// File that keeps which contents are clean; a later run does not look at them again.
+    pub cache: Option<&'a Path>,
+    /// Called with old contents done and to do.
+    pub on_progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Leaks {
-    /// Reads the tracked files and, where `git` and `location` lead to one, the history. What is clean is kept in
-    /// the file `cache`; a later run does not look at it again.
+    /// Reads the tracked files and, where `git` and `location` lead to one, the history.
     pub fn read(
         git: &Git,
         location: &Location,
         tree: &Tree,
         history: &History,
-        cache: Option<&Path>,
+        options: &Options<'_>,
     ) -> Self {
-        let mut clean = Clean::open(cache);
+        let mut clean = Clean::open(options.cache);
         let mut leaks = Self::default();
         leaks.read_tree(tree, &mut clean);
-        leaks.read_history(git, location, tree, history, &mut clean);
+        let past = Past {
+            git,
+            location,
+            tree,
+            history,
+            on_progress: options.on_progress,
+        };
+        leaks.read_history(&past, &mut clean);
         clean.finish();
         leaks
     }
@@ -117,32 +142,38 @@ impl Leaks {
         }
     }
 
-    fn read_history(
-        &mut self,
-        git: &Git,
-        location: &Location,
-        tree: &Tree,
-        history: &History,
-        clean: &mut Clean,
-    ) {
+    fn read_history(&mut self, past: &Past<'_>, clean: &mut Clean) {
+        let Past {
+            git,
+            location,
+            tree,
+            history,
+            on_progress,
+        } = *past;
         let present: HashSet<Oid> = tree.tracked().filter_map(|file| file.id).collect();
+        // A path is changed a hundred times: what its name says is asked once.
+        let ranks: Vec<Option<u8>> = history
+            .paths
+            .iter()
+            .map(|path| (!is_skipped(path)).then(|| rank(path)))
+            .collect();
+        let rank = |path: PathId| ranks.get(path.0 as usize).copied().flatten();
         // The oldest commit that has each content: commits come children first.
-        let mut origins: HashMap<Oid, (usize, &str)> = HashMap::new();
+        let mut origins: HashMap<Oid, (usize, PathId)> = HashMap::new();
         for (at, commit) in history.commits.iter().enumerate() {
             for change in &commit.changes {
-                let path = history.path(change.path);
                 if let Some(blob) = change.blob
                     && change.deed != Deed::Deleted
+                    && rank(change.path).is_some()
                     && !present.contains(&blob)
-                    && !is_skipped(path)
                 {
-                    origins.insert(blob, (at, path));
+                    origins.insert(blob, (at, change.path));
                 }
             }
         }
         let mut wanted: Vec<(u8, usize, &str, Oid)> = origins
             .iter()
-            .map(|(blob, (at, path))| (rank(path), *at, *path, *blob))
+            .filter_map(|(blob, (at, path))| Some((rank(*path)?, *at, history.path(*path), *blob)))
             .collect();
         wanted.sort_unstable();
         let order: Vec<(Oid, &str)> = wanted
@@ -152,11 +183,17 @@ impl Leaks {
         let mut found = Vec::new();
         let read = choose(git, location, &order, clean).and_then(|chosen| {
             self.tell(&chosen, order.len());
+            let mut done = 0;
             objects::read_sized(git, location, &chosen.unknown, |blob, bytes| {
                 if found.len() >= MAX_LEAKS {
                     return ControlFlow::Break(());
                 }
+                done += 1;
+                if let Some(on_progress) = on_progress {
+                    on_progress(done, chosen.unknown.len());
+                }
                 if let Some((at, path)) = origins.get(&blob) {
+                    let path = history.path(*path);
                     let commit = history.commits.get(*at).map(|commit| commit.id);
                     let before = found.len();
                     look(path, bytes, commit, &mut found);
@@ -208,6 +245,15 @@ impl Leaks {
     }
 }
 
+/// Where old contents come from.
+struct Past<'a> {
+    git: &'a Git,
+    location: &'a Location,
+    tree: &'a Tree,
+    history: &'a History,
+    on_progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
+}
+
 /// Which old contents are read.
 #[derive(Debug, Default)]
 struct Chosen {
@@ -226,42 +272,51 @@ fn choose(
     order: &[(Oid, &str)],
     clean: &mut Clean,
 ) -> Result<Chosen, RepoError> {
-    let known: Vec<Option<u64>> = order
-        .iter()
-        .map(|(blob, path)| clean.get(*blob, path))
-        .collect();
-    let asked: Vec<Oid> = order
-        .iter()
-        .zip(&known)
-        .filter(|(_, known)| known.is_none())
-        .map(|((blob, _), _)| *blob)
-        .collect();
-    let mut sizes: HashMap<Oid, Option<u64>> = HashMap::with_capacity(asked.len());
-    objects::sizes(git, location, &asked, |blob, size| {
-        sizes.insert(blob, size);
-    })?;
     let mut chosen = Chosen::default();
     let mut bytes = 0_u64;
-    for ((blob, path), known) in order.iter().zip(known) {
-        let size = match (known, sizes.get(blob)) {
-            (Some(size), _) | (None, Some(&Some(size))) => size,
-            (None, Some(None)) => {
-                chosen.missing += 1;
-                continue;
-            }
-            // No content at all: a submodule's commit.
-            (None, None) => continue,
-        };
-        if size > MAX_BLOB_BYTES {
-            if known.is_none() {
-                clean.put(*blob, path, size);
-            }
-        } else if bytes >= MAX_HISTORY_BYTES {
-            chosen.left += 1;
-        } else {
-            bytes += size;
-            if known.is_none() {
-                chosen.unknown.push(*blob);
+    for (at, part) in order.chunks(SIZES_AT_ONCE).enumerate() {
+        // Behind the bound nothing is asked any more: git needs a second for a hundred thousand lengths.
+        if bytes >= MAX_HISTORY_BYTES {
+            chosen.left += order.len() - at * SIZES_AT_ONCE;
+            break;
+        }
+        let known: Vec<Option<u64>> = part
+            .iter()
+            .map(|(blob, path)| clean.get(*blob, path))
+            .collect();
+        let asked: Vec<Oid> = part
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| known.is_none())
+            .map(|((blob, _), _)| *blob)
+            .collect();
+        let mut sizes: HashMap<Oid, Option<u64>> = HashMap::with_capacity(asked.len());
+        if !asked.is_empty() {
+            objects::sizes(git, location, &asked, |blob, size| {
+                sizes.insert(blob, size);
+            })?;
+        }
+        for ((blob, path), known) in part.iter().zip(known) {
+            let size = match (known, sizes.get(blob)) {
+                (Some(size), _) | (None, Some(&Some(size))) => size,
+                (None, Some(None)) => {
+                    chosen.missing += 1;
+                    continue;
+                }
+                // No content at all: a submodule's commit.
+                (None, None) => continue,
+            };
+            if size > MAX_BLOB_BYTES {
+                if known.is_none() {
+                    clean.put(*blob, path, size);
+                }
+            } else if bytes >= MAX_HISTORY_BYTES {
+                chosen.left += 1;
+            } else {
+                bytes += size;
+                if known.is_none() {
+                    chosen.unknown.push(*blob);
+                }
             }
         }
     }

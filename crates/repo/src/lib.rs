@@ -11,6 +11,8 @@ pub mod changes;
 pub mod documents;
 pub mod error;
 pub mod fingerprint;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod generated;
 pub mod history;
 pub mod leaks;
@@ -27,6 +29,7 @@ pub mod secrets;
 pub mod tree;
 pub mod worktree;
 
+mod cores;
 mod stamp;
 
 pub use error::RepoError;

@@ -238,3 +238,36 @@ impl<F: FnMut(Oid, &[u8]) -> ControlFlow<()>> Parser<'_, F> {
         }
     }
 }
+
+/// Takes answers of `cat-file --batch` apart, in pieces of any length, and of `--batch-check`.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz(answer: &[u8]) {
+    let mut blobs = Vec::new();
+    let mut pieces = |length: usize| {
+        let mut found = Vec::new();
+        let mut on_blob = |oid: Oid, bytes: &[u8]| {
+            found.push((oid, bytes.to_vec()));
+            ControlFlow::Continue(())
+        };
+        let mut parser = Parser {
+            state: State::Header(Vec::new()),
+            on_blob: &mut on_blob,
+            missing: 0,
+        };
+        for piece in answer.chunks(length) {
+            if parser.feed(piece).is_break() {
+                return;
+            }
+        }
+        blobs.push(found);
+    };
+    pieces(answer.len().max(1));
+    pieces(7);
+    // How the pipe cuts the answer makes no difference.
+    if let [whole, cut] = blobs.as_slice() {
+        assert_eq!(whole, cut);
+    }
+    for line in answer.split(|byte| *byte == b'\n') {
+        let _ = header(line);
+    }
+}

@@ -13,6 +13,7 @@ pub mod hooks;
 pub mod image;
 pub mod ini;
 pub mod manifest;
+pub mod presence;
 pub mod requirement;
 pub mod settings;
 pub mod shell;
@@ -20,7 +21,7 @@ pub mod starts;
 pub mod version;
 pub mod workflow;
 
-mod setup_py;
+pub(crate) mod setup_py;
 
 use crate::location::Location;
 use crate::tree::{FileKind, FileState, Tree, Unread};
@@ -34,7 +35,7 @@ use manifest::Manifest;
 use requirement::RequirementsFile;
 use settings::TestSettings;
 use starts::Start;
-use workflow::Workflow;
+use workflow::{CompositeAction, Workflow};
 
 /// Most files of one kind that are read; a repository with more is not a project but a collection.
 const MAX_FILES: usize = 300;
@@ -45,6 +46,8 @@ const MAX_FILES: usize = 300;
 pub struct Project {
     /// CI workflows of GitHub and GitLab.
     pub workflows: Vec<Workflow>,
+    /// Actions of the repository's own that are made of steps.
+    pub actions: Vec<CompositeAction>,
     /// Configuration of CI services that are seen and not read: Travis, `CircleCI`, Azure, Jenkins, Drone, …
     pub other_ci: Vec<Box<str>>,
     /// Dockerfiles.
@@ -151,6 +154,11 @@ impl Project {
                 if let Some(root) = self.yaml(path, text) {
                     self.workflows.push(workflow::github(path, &root));
                 }
+            }
+            _ if workflow::is_action(name) => {
+                let root = self.yaml(path, text);
+                let action = root.and_then(|root| workflow::composite(path, &root));
+                self.actions.extend(action);
             }
             _ if path == ".gitlab-ci.yml" => {
                 if let Some(root) = self.yaml(path, text) {
@@ -269,6 +277,19 @@ impl Project {
                 .for_each(|root| add(&settings.path, &root.value));
         }
         roots
+    }
+
+    /// Returns the steps of workflows and of the repository's own actions, with their files.
+    pub fn steps(&self) -> impl Iterator<Item = (&str, &workflow::Step)> {
+        let of_workflows = self.workflows.iter().flat_map(|workflow| {
+            let steps = workflow.jobs.iter().flat_map(|job| &job.steps);
+            steps.map(|step| (workflow.path.as_ref(), step))
+        });
+        let of_actions = self.actions.iter().flat_map(|action| {
+            let steps = action.steps.iter();
+            steps.map(|step| (action.path.as_ref(), step))
+        });
+        of_workflows.chain(of_actions)
     }
 
     /// Returns every script that CI, Procfiles, Makefiles, units, crontabs, `package.json`, tox and local hooks
@@ -468,6 +489,7 @@ fn is_other_ci(path: &str) -> bool {
 fn is_project_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     workflow::is_github(path)
+        || workflow::is_action(name)
         || path == ".gitlab-ci.yml"
         || is_other_ci(path)
         || is_dockerfile(name)

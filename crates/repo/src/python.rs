@@ -19,6 +19,7 @@ mod environment;
 mod format_text;
 mod guards;
 mod lines;
+mod lookup;
 mod module;
 mod names;
 mod outline;

@@ -150,3 +150,10 @@ impl RefsView {
             .chain(head)
     }
 }
+
+/// Takes logs and references apart, whatever they hold.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    reflog::fuzz(bytes);
+    store::fuzz(bytes);
+}

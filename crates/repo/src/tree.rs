@@ -243,6 +243,7 @@ impl Tree {
             Contents::Disk { root, odd, blobs } => {
                 let path = odd.get(path).map_or(Path::new(path), PathBuf::as_path);
                 read_file(&root.join(path))
+                    .map(Arc::from)
                     .or_else(|| file.id.and_then(|id| blobs.get(&id).map(Arc::clone)))
             }
         }
@@ -261,15 +262,38 @@ impl Tree {
     }
 
     /// Returns the content of a file as text: without a byte order mark, bytes that are no UTF-8
-    /// replaced. `None` as for [`Self::bytes`], and for what looks binary (a zero byte in the first
-    /// 8,000).
+    /// replaced. A mark of UTF-16 is believed, as pip and editors do. `None` as for [`Self::bytes`], and for
+    /// what looks binary (a zero byte in the first 8,000).
     pub fn text(&self, path: &str) -> Option<String> {
-        let bytes = self.bytes(path)?;
+        let bytes = match &self.contents {
+            // Most texts are read here, and most are UTF-8: the bytes that were read become the text.
+            Contents::Disk { root, odd, .. } if odd.is_empty() && self.is_readable(path) => {
+                read_file(&root.join(path))
+            }
+            _ => None,
+        };
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => self.bytes(path)?.to_vec(),
+        };
+        if let Some(text) = utf16(&bytes) {
+            return Some(text);
+        }
         if is_binary(&bytes) {
             return None;
         }
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        Some(String::from_utf8_lossy(bytes).into_owned())
+        if let Some(bytes) = bytes.strip_prefix(b"\xef\xbb\xbf") {
+            return Some(String::from_utf8_lossy(bytes).into_owned());
+        }
+        let text = String::from_utf8(bytes);
+        Some(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    fn is_readable(&self, path: &str) -> bool {
+        self.get(path).is_some_and(|file| {
+            file.size <= MAX_TEXT_BYTES
+                && matches!(file.kind, FileKind::Regular | FileKind::Executable)
+        })
     }
 
     /// Returns what could not be listed or read while the tree was made.
@@ -278,13 +302,31 @@ impl Tree {
     }
 }
 
+/// Reads UTF-16 that says that it is; shells of Windows write `requirements.txt` so.
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let unit: fn([u8; 2]) -> u16 = match bytes.get(..2)? {
+        [0xff, 0xfe] => u16::from_le_bytes,
+        [0xfe, 0xff] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let units: Vec<u16> = bytes
+        .get(2..)?
+        .chunks_exact(2)
+        .filter_map(|pair| Some(unit(pair.try_into().ok()?)))
+        .collect();
+    // A picture or an archive may begin with the same two bytes.
+    let text = String::from_utf16(&units).ok()?;
+    (!text.contains('\0')).then_some(text)
+}
+
 fn is_binary(bytes: &[u8]) -> bool {
-    bytes.iter().take(8_000).any(|byte| *byte == 0)
+    // `contains` looks at many bytes at a time.
+    bytes.get(..8_000).unwrap_or(bytes).contains(&0)
 }
 
 /// Reads a file that is one: no link is followed, no pipe is waited for, and one that grew since it was
 /// listed is cut at the bound.
-fn read_file(path: &Path) -> Option<Arc<[u8]>> {
+fn read_file(path: &Path) -> Option<Vec<u8>> {
     let meta = path.symlink_metadata().ok()?;
     if !meta.is_file() || meta.len() > MAX_TEXT_BYTES {
         return None;
@@ -292,7 +334,7 @@ fn read_file(path: &Path) -> Option<Arc<[u8]>> {
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
     let file = std::fs::File::open(path).ok()?;
     file.take(MAX_TEXT_BYTES).read_to_end(&mut bytes).ok()?;
-    Some(Arc::from(bytes))
+    Some(bytes)
 }
 
 /// Returns the commit of HEAD; `None` when there is none yet.
@@ -303,4 +345,12 @@ pub(crate) fn head(git: &Git, location: &Location) -> Result<Option<Oid>, RepoEr
         Err(error) if error.exit_code() == Some(1) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Takes answers of `git ls-tree` and `git ls-files`, and an ignore file, apart.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz(answer: &[u8]) {
+    commit::fuzz(answer);
+    index::fuzz(answer);
+    patterns::fuzz(answer);
 }

@@ -195,3 +195,9 @@ impl TreeView {
 fn text(path: &[u8]) -> String {
     files::to_slash(&location::bytes_to_path(path))
 }
+
+/// Takes what git would say about tracked paths apart.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz(answer: &[u8]) {
+    tracked::fuzz(answer);
+}

@@ -109,11 +109,11 @@ pub(crate) async fn run(place: &Place, journal: Journal, options: Options) -> Ou
     run_engine(&supervisor, controls.engine().clone());
     card.is_ready = true;
     card.write(place.state()).map_err(|e| outside(&e))?;
-    terminal::line(format_args!(
+    terminal::announce(format_args!(
         "First page: http://{bound}   Journal: {}",
         terminal::word(place.state().display())
     ));
-    terminal::line(
+    terminal::announce(
         "`tradewind log --follow` in another terminal shows what happens. Ctrl-C ends it.",
     );
     let reason = wait_for_end(&shutdown).await;
@@ -144,7 +144,7 @@ async fn begin(
     }
     if let Some(path) = first {
         let registered = registration::register(controls, path).await?;
-        terminal::line(format_args!(
+        terminal::announce(format_args!(
             "Watching {} ({}).",
             paint(
                 Tone::Strong,

@@ -34,20 +34,25 @@ pub(crate) fn tone(kind: EventKind) -> Tone {
         | K::EngineActionUndone
         | K::EngineActionRedone
         | K::RepoFilesRestored
-        | K::EngineFileRestored => Tone::Good,
+        | K::EngineFileRestored
+        | K::QuotaBreakerClosed => Tone::Good,
         K::EngineActionFailed
         | K::EngineRuleFailed
         | K::EngineConfigRejected
         | K::RepoFilesDeleted
         | K::RepoRepositoryLost
-        | K::DaemonTaskRestarted => Tone::Bad,
+        | K::DaemonTaskRestarted
+        | K::QuotaProviderBanned
+        | K::QuotaKeyRefused => Tone::Bad,
         K::EngineProposalOpened
         | K::EngineActionAbandoned
         | K::EngineRuleHeld
         | K::RepoBranchRewritten
         | K::RepoWatchDegraded
         | K::DaemonClockStepped
-        | K::EngineActingPaused => Tone::Warn,
+        | K::EngineActingPaused
+        | K::QuotaWindowExhausted
+        | K::QuotaBreakerOpened => Tone::Warn,
         K::EngineRuleShadowed | K::JournalStoreOpened | K::RepoWorktreeChanged => Tone::Dim,
         K::JournalStoreMigrated
         | K::JournalRangePruned
@@ -75,6 +80,8 @@ pub(crate) fn tone(kind: EventKind) -> Tone {
         | K::EngineProposalExpired
         | K::EngineActionRequested
         | K::EngineActingResumed
+        | K::QuotaLimitCorrected
+        | K::QuotaLedgerRecovered
         | K::InsightAuditCompleted
         | K::ExternalEventReceived => Tone::Plain,
     }
@@ -370,6 +377,71 @@ fn try_describe(event: &Event) -> Option<String> {
         K::EngineActingResumed => {
             let b: body::ActingResumed = read(event)?;
             format!("acting resumed by {}", b.by)
+        }
+        K::QuotaWindowExhausted => {
+            let b: body::WindowExhausted = read(event)?;
+            let wait = counted(b.free_in_ms.div_ceil(1_000), "second");
+            format!(
+                "quota of {} is spent: window {}, {}; the next is free in {wait}",
+                b.provider,
+                b.window,
+                counted(b.limit, "unit")
+            )
+        }
+        K::QuotaLimitCorrected => {
+            let b: body::LimitCorrected = read(event)?;
+            format!(
+                "{} says that window {} has {}, not {}",
+                b.provider,
+                b.window,
+                counted(b.to, "unit"),
+                b.from
+            )
+        }
+        K::QuotaProviderBanned => {
+            let b: body::ProviderBanned = read(event)?;
+            let whom = if b.by_address {
+                "this address"
+            } else {
+                "a key"
+            };
+            let wait = counted(b.wait_ms.div_ceil(1_000), "second");
+            format!("{} shut out {whom} for {wait}", b.provider)
+        }
+        K::QuotaKeyRefused => {
+            let b: body::KeyRefused = read(event)?;
+            let what = if b.class == "plan" {
+                "what the key's plan does not have"
+            } else {
+                "the key"
+            };
+            format!("{} refused {what}", b.provider)
+        }
+        K::QuotaBreakerOpened => {
+            let b: body::BreakerOpened = read(event)?;
+            format!(
+                "{} failed {} in a row; the next probe is in {}",
+                b.provider,
+                counted(b.failures, "time"),
+                counted(b.wait_ms.div_ceil(1_000), "second")
+            )
+        }
+        K::QuotaBreakerClosed => {
+            let b: body::BreakerClosed = read(event)?;
+            format!("{} answers again", b.provider)
+        }
+        K::QuotaLedgerRecovered => {
+            let b: body::LedgerRecovered = read(event)?;
+            let doubt = if b.is_time_in_doubt {
+                "; the time since is in doubt, full windows are charged"
+            } else {
+                ""
+            };
+            format!(
+                "quota ledger recovered: {} of {} count as spent{doubt}",
+                counted(b.units, "unit"),
+                counted(b.open_leases, "open lease")
+            )
         }
         K::InsightAuditCompleted => {
             let b: body::AuditCompleted = read(event)?;

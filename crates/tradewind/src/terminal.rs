@@ -66,6 +66,13 @@ pub(crate) fn line(text: impl Display) {
     std::process::exit(i32::from(exit as u8));
 }
 
+/// Writes one line to standard output that nobody has to read: what a daemon says of itself.
+///
+/// A daemon outlives the terminal or the pipe it was started from; only an order or a signal ends it.
+pub(crate) fn announce(text: impl Display) {
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
 /// Writes one line to standard error: progress, hints, anything that is not the answer.
 pub(crate) fn note(text: impl Display) {
     // Nobody can be told that standard error is closed.

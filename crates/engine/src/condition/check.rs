@@ -14,10 +14,10 @@ use cel::common::ast::{
 use regex::RegexBuilder;
 
 use tradewind_core::EventKind;
+use tradewind_core::nearest::nearest;
 
 use super::shape::{self, Shape};
 use super::{ConditionMistake, MAX_ENTRIES};
-use crate::config::nearest;
 
 /// Upper bound on the steps of one evaluation: well under a second.
 const MAX_STEPS: u64 = 5_000_000;

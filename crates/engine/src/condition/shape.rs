@@ -247,6 +247,13 @@ fn schema(kind: EventKind) -> Option<Value> {
         EngineFileRestored => FileRestored,
         EngineActingPaused => ActingPaused,
         EngineActingResumed => ActingResumed,
+        QuotaWindowExhausted => WindowExhausted,
+        QuotaLimitCorrected => LimitCorrected,
+        QuotaProviderBanned => ProviderBanned,
+        QuotaKeyRefused => KeyRefused,
+        QuotaBreakerOpened => BreakerOpened,
+        QuotaBreakerClosed => BreakerClosed,
+        QuotaLedgerRecovered => LedgerRecovered,
         InsightAuditCompleted => AuditCompleted,
     }
     .map(schemars::Schema::to_value)

@@ -13,6 +13,8 @@ pub mod script_injection;
 pub mod unpinned_action;
 pub mod yaml_number_version;
 
+use tradewind_repo::project::workflow::{Job, Step, Workflow};
+
 use crate::rule::Rule;
 
 /// Rules over the whole repository.
@@ -30,3 +32,13 @@ pub const RULES: &[&dyn Rule] = &[
     &unpinned_action::UnpinnedAction,
     &yaml_number_version::YamlNumberVersion,
 ];
+
+/// Says whether a workflow only has the forge scan the code: it tests nothing, deploys nothing, and keeps nobody
+/// waiting.
+fn is_scan(workflow: &Workflow) -> bool {
+    let scans = |job: &Job| {
+        let mut actions = job.steps.iter().filter_map(Step::action);
+        actions.any(|action| action.starts_with("github/codeql-action/"))
+    };
+    !workflow.jobs.is_empty() && workflow.jobs.iter().all(scans)
+}

@@ -3,6 +3,8 @@
 pub mod compose_no_restart;
 pub mod copy_missing;
 pub mod dropped_deployment_files;
+pub mod end_of_life_python;
+pub mod healthcheck_cannot_fail;
 pub mod image_python_contradiction;
 pub mod latest_image;
 pub mod missing_dockerignore;
@@ -15,6 +17,7 @@ use tradewind_repo::project::compose::{Compose, Service};
 use tradewind_repo::project::dockerfile::{Dockerfile, Instruction};
 use tradewind_repo::project::requirement::join;
 
+use crate::quotes::is_shelved;
 use crate::rule::{Context, Rule};
 
 /// Rules over the whole repository.
@@ -22,6 +25,8 @@ pub const RULES: &[&dyn Rule] = &[
     &compose_no_restart::ComposeNoRestart,
     &copy_missing::CopyMissing,
     &dropped_deployment_files::DroppedDeploymentFiles,
+    &end_of_life_python::EndOfLifePython,
+    &healthcheck_cannot_fail::HealthcheckCannotFail,
     &image_python_contradiction::ImagePythonContradiction,
     &latest_image::LatestImage,
     &missing_dockerignore::MissingDockerignore,
@@ -34,7 +39,9 @@ pub const RULES: &[&dyn Rule] = &[
 /// Says whether a file is for development, tests or CI only, by its path.
 fn is_for_development(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
-    path.contains(".devcontainer")
+    // Of an editor or an agent: `.devcontainer`, `.cursor`.
+    let is_hidden = |part: &str| part.starts_with('.') && !matches!(part, "." | "..");
+    path.split('/').rev().skip(1).any(is_hidden)
         || path.split('/').any(|part| {
             matches!(
                 part,
@@ -52,7 +59,9 @@ fn is_for_development(path: &str) -> bool {
 fn services<'a>(context: &Context<'a>) -> Vec<&'a Dockerfile> {
     let files = context.project.dockerfiles.iter();
     files
-        .filter(|file| !is_for_development(&file.path) && start_of(file).is_some())
+        .filter(|file| {
+            !is_for_development(&file.path) && !is_shelved(&file.path) && start_of(file).is_some()
+        })
         .collect()
 }
 

@@ -5,6 +5,7 @@ mod default_password;
 mod destructive_file_operation;
 mod env_tracked;
 mod eval_exec_pickle;
+mod ignore_comment;
 mod key_in_url_logged;
 mod leaked;
 mod private_key;
@@ -21,6 +22,7 @@ pub const RULES: &[&dyn Rule] = &[
     &secret_in_history::SecretInHistory,
     &private_key::PrivateKey,
     &env_tracked::EnvTracked,
+    &ignore_comment::IgnoreComment,
     &key_in_url_logged::KeyInUrlLogged,
     &eval_exec_pickle::EvalExecPickle,
     &runtime_install::RuntimeInstall,

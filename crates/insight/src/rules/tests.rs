@@ -2,6 +2,7 @@
 
 use crate::rule::{PythonRule, Rule};
 
+pub mod ignored_test_settings;
 pub mod live_test;
 pub mod missing_test_path;
 pub(crate) mod network;
@@ -13,6 +14,7 @@ pub mod uncollectable_tests;
 pub const RULES: &[&dyn Rule] = &[
     &uncollectable_tests::UncollectableTests,
     &missing_test_path::MissingTestPath,
+    &ignored_test_settings::IgnoredTestSettings,
     &live_test::LiveTest,
     &not_a_test::NotATest,
     &patch_target::PatchTarget,

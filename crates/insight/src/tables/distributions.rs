@@ -72,7 +72,29 @@ const BRINGS: &[(&str, &str)] = &[
     ("selenium", "urllib3 trio trio-websocket certifi typing-extensions websocket-client"), ("shap", "numpy scipy scikit-learn pandas tqdm numba cloudpickle packaging"), ("sqlalchemy", "greenlet typing-extensions"), ("stable-baselines3", "gym gymnasium numpy torch cloudpickle pandas matplotlib"), ("statsmodels", "numpy scipy pandas patsy packaging"), ("stockstats", "numpy pandas"), ("streamlit", "pandas numpy altair pillow protobuf pyarrow requests toml tornado click rich packaging tenacity gitpython"), ("ta", "numpy pandas"), ("ta-lib", "numpy"),
     ("tensorflow", "numpy keras protobuf h5py tensorboard six absl-py grpcio termcolor typing-extensions wrapt requests packaging"), ("torch", "numpy typing-extensions networkx jinja2 sympy fsspec filelock"), ("torchvision", "torch numpy pillow"), ("transformers", "numpy huggingface-hub requests tokenizers pyyaml tqdm regex packaging filelock safetensors"), ("tweepy", "requests requests-oauthlib oauthlib"), ("twilio", "requests pyjwt aiohttp pytz"), ("uvicorn", "click h11"), ("vectorbt", "numpy pandas scipy matplotlib plotly ipywidgets numba dill tqdm dateparser imageio scikit-learn schedule requests pytz typing-extensions mypy-extensions"),
     ("pandas-market-calendars", "pandas exchange-calendars tzdata"), ("uvicorn[standard]", "python-dotenv pyyaml httptools uvloop watchfiles websockets"),
+    ("alpha-vantage", "requests aiohttp"), ("anthropic", "httpx pydantic anyio typing-extensions"), ("binance-futures-connector", "requests pycryptodome websocket-client"), ("bt", "ffn pyprind numpy pandas"), ("ffn", "numpy pandas pandas-datareader matplotlib scikit-learn tabulate yfinance scipy decorator"),
+    ("finnhub-python", "requests"), ("fredapi", "pandas"), ("groq", "httpx pydantic anyio typing-extensions"), ("kiteconnect", "requests six pyopenssl python-dateutil autobahn twisted"), ("krakenex", "requests"), ("nasdaq-data-link", "pandas numpy requests python-dateutil six more-itertools inflection"),
+    ("newsapi-python", "requests"), ("oandapyv20", "requests"), ("polygon-api-client", "urllib3 certifi websockets"), ("pytelegrambotapi", "requests"), ("quandl", "pandas numpy requests python-dateutil six more-itertools inflection"), ("robin-stocks", "requests pyotp python-dotenv cryptography"), ("tda-api", "httpx authlib websockets python-dateutil autopep8"),
+    ("tiingo", "requests websocket-client"), ("trading-ig", "requests munch lightstreamer-client-lib tenacity"), ("vadersentiment", "requests"), ("discord-webhook", "requests"), ("wandb", "requests click pyyaml protobuf psutil sentry-sdk setproctitle"), ("mlflow", "requests click pyyaml pandas numpy scipy scikit-learn matplotlib sqlalchemy flask jinja2"),
     ("web3", "eth-account eth-utils eth-abi hexbytes aiohttp websockets requests pydantic typing-extensions"), ("xgboost", "numpy scipy"), ("yahooquery", "pandas requests tqdm lxml"), ("yfinance", "pandas numpy requests lxml multitasking appdirs platformdirs pytz frozendict peewee beautifulsoup4 html5lib curl-cffi protobuf websockets"), ("zipline-reloaded", "numpy pandas scipy statsmodels empyrical-reloaded exchange-calendars sqlalchemy alembic bcolz-zipline click logbook six toolz tables networkx pytz"), ("pytorch-lightning", "torch numpy tqdm pyyaml fsspec packaging typing-extensions torchmetrics"),
+];
+
+/// Packages that bring nothing of [`COMMON`] along, beside those of [`BRINGS`] and the tools.
+#[rustfmt::skip]
+const ALONE: &[&str] = &[
+    "aiofiles", "aiohttp", "aiosqlite", "attrs", "backoff", "backtrader", "bcrypt", "cachetools", "certifi", "chardet", "click", "colorama", "colorlog", "croniter", "cryptography", "cvxopt", "deepdiff", "diskcache", "django", "duckdb",
+    "ecdsa", "et-xmlfile", "filelock", "flask-cors", "flask-limiter", "flask-login", "flask-socketio", "freezegun", "frozendict", "holidays", "humanize", "jsonschema", "lightweight-charts", "loguru", "lz4", "markdown", "metatrader5", "more-itertools",
+    "multidict", "mypy-extensions", "mysql-connector-python", "netifaces", "networkx", "numpy", "orjson", "passlib", "peewee", "pluggy", "polars", "portalocker", "prettytable", "prometheus-client", "psutil", "pycryptodome", "pycryptodomex", "pygame", "pyjwt",
+    "pynacl", "pyotp", "pyqtgraph", "pyserial", "python-dateutil", "python-decouple", "python-dotenv", "python-jose", "python-json-logger", "python-socketio", "pytz", "pywavelets", "pyyaml", "pyzmq", "ratelimit", "redis", "regex", "requests", "responses",
+    "rich", "schedule", "setproctitle", "simplejson", "six", "sortedcontainers", "structlog", "tabulate", "tenacity", "termcolor", "toml", "tomli", "tomlkit", "toolz", "tornado", "tqdm", "typer", "typing-extensions", "tzlocal", "urllib3", "watchdog",
+    "websocket-client", "websockets", "xxhash", "zstandard", "typing-inspection", "annotated-types", "pydantic", "jinja2", "werkzeug", "markupsafe", "lxml", "pillow", "pyparsing", "pip", "packaging",
+];
+
+/// Packages that come along with very many others.
+#[rustfmt::skip]
+const COMMON: &[&str] = &[
+    "aiohttp", "beautifulsoup4", "certifi", "click", "cryptography", "httpx", "jinja2", "joblib", "lxml", "matplotlib", "numpy", "packaging", "pandas", "pillow", "pydantic", "python-dateutil", "pytz", "pyyaml", "requests", "scikit-learn", "scipy",
+    "setuptools", "six", "tabulate", "tqdm", "typing-extensions", "urllib3", "websocket-client", "websockets", "werkzeug",
 ];
 
 /// Packages that are used without being imported: programs, plugins, stubs, things that another package loads
@@ -145,7 +167,25 @@ pub fn brings(package: &str, other: &str) -> bool {
             .split(' ')
             .any(|name| name == other || (depth > 0 && look(name, other, depth - 1)))
     }
-    look(package, other, 3)
+    // Every client of that cloud stands on the same few packages.
+    let is_google = package.starts_with("google-cloud-")
+        && matches!(
+            other,
+            "google-api-core" | "google-auth" | "protobuf" | "grpcio"
+        );
+    is_google || look(package, other, 3)
+}
+
+/// Says whether a package comes along with very many others.
+pub fn is_common(package: &str) -> bool {
+    COMMON.contains(&package)
+}
+
+/// Says whether the tables here say what a package brings along.
+pub fn is_described(package: &str) -> bool {
+    ALONE.contains(&package)
+        || is_tool(package)
+        || BRINGS.iter().any(|(known, _)| *known == package)
 }
 
 /// Says whether a package is used without being imported.
@@ -176,6 +216,7 @@ mod tests {
         assert!(
             brings("yfinance", "six")
                 && brings("scikit-learn", "numpy")
+                && brings("google-cloud-pubsub", "google-api-core")
                 && !brings("requests", "pandas")
         );
         assert!(is_tool("pytest-cov") && is_tool("pandas-stubs") && !is_tool("pandas"));

@@ -177,6 +177,9 @@ fn build(git: &Git, text: &str) -> Result<Built, String> {
                 repository.author = (name.to_owned(), email.to_owned());
             }
             "hours" => repository.pass(rest.parse().map_err(|e| format!("{head}: {e}"))?),
+            "minutes" => {
+                repository.hasten(rest.parse().map_err(|e| format!("{head}: {e}"))?);
+            }
             // A path may hold a colon, too.
             _ => repository.write(head.trim(), content.as_bytes()),
         }

@@ -9,6 +9,7 @@
 mod bot;
 mod fixtures;
 mod mistakes;
+mod odd;
 mod pages;
 #[path = "../../../tradewind/src/cli/demo/replay.rs"]
 mod replay;

@@ -12,7 +12,7 @@ use super::client::{self, Client, Shape};
 use super::names::{Names, Place};
 use super::reach::Joiner;
 use super::sdk::Packages;
-use super::{ApiCall, ApiMap, KeyFrom, Outgoing, address, key, outlook};
+use super::{ApiCall, ApiMap, KeyFrom, Outgoing, address, elsewhere, key, outlook};
 use crate::project::Project;
 use crate::python::{Call, Code, Function, Module, Value};
 use crate::tree::Tree;
@@ -40,7 +40,9 @@ impl ApiMap {
         }
         let callers = Joiner::join(code, &builder.names);
         let mut map = builder.map;
+        map.elsewhere = elsewhere::calls(code, &map);
         outlook::tell(code, &callers, &mut map.calls);
+        outlook::tell(code, &callers, &mut map.elsewhere);
         map.callers = callers;
         map.calls
             .sort_by(|a, b| (&a.path, a.line, &a.endpoint).cmp(&(&b.path, b.line, &b.endpoint)));
@@ -81,7 +83,7 @@ impl<'a> Builder<'a> {
             self.map.calls.push(ApiCall {
                 provider: owner.provider.name.as_str().into(),
                 endpoint: endpoint.map(|e| e.id.as_str().into()),
-                use_case: endpoint.map(|e| e.use_case),
+                use_case: endpoint.map(|e| e.use_case).or(owner.use_case),
                 key,
                 query: named_texts(call),
                 ..blank(at, module, index, call, carrier)
@@ -465,7 +467,13 @@ fn described(target: &Target<'_>, known: &[(String, String)], blank: ApiCall) ->
     }
 }
 
-fn blank(at: usize, module: &Module, index: usize, call: &Call, carrier: usize) -> ApiCall {
+pub(super) fn blank(
+    at: usize,
+    module: &Module,
+    index: usize,
+    call: &Call,
+    carrier: usize,
+) -> ApiCall {
     let function = call
         .scope
         .and_then(|scope| module.functions.get(scope as usize));

@@ -3,7 +3,8 @@
 //! Only values that the code itself writes down are followed; nothing is computed. Bounded by [`DEPTH`].
 //! Not here: who calls whom.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 use crate::python::{Assignment, Binding, Call, Class, Code, Module, ScopeId, Value};
 
@@ -21,10 +22,17 @@ pub(super) struct Place {
     pub line: u32,
 }
 
+/// Which module each dotted name means.
+type Meanings = HashMap<Box<str>, Option<usize>>;
+
 /// The modules by the names they are imported under.
 pub(super) struct Names<'c> {
     code: &'c Code,
     by_path: HashMap<&'c str, usize>,
+    /// Names of folders and modules: what no path holds need not be looked for.
+    parts: HashSet<&'c str>,
+    /// What a name means in a folder: asked again and again by all files of it.
+    known: RefCell<HashMap<&'c str, Meanings>>,
 }
 
 impl<'c> Names<'c> {
@@ -35,7 +43,14 @@ impl<'c> Names<'c> {
             .enumerate()
             .map(|(at, module)| (module.path.as_ref(), at))
             .collect();
-        Self { code, by_path }
+        let paths = code.modules.iter().map(|module| module.path.as_ref());
+        let parts = paths.flat_map(|path| path.strip_suffix(".py").unwrap_or(path).split('/'));
+        Self {
+            code,
+            by_path,
+            parts: parts.collect(),
+            known: RefCell::default(),
+        }
     }
 
     /// Returns the module at that index.
@@ -70,10 +85,9 @@ impl<'c> Names<'c> {
         while let Some(at) = scope {
             let bound = |assignment: &&Assignment| {
                 assignment.binding == Binding::Local(at)
-                    && assignment.name.as_ref() == name
                     && (place.scope != Some(at) || assignment.line <= place.line)
             };
-            if let Some(found) = module.assignments.iter().rev().find(bound) {
+            if let Some(found) = module.assignments_to(name).rfind(bound) {
                 let at = Place {
                     scope,
                     line: found.line,
@@ -95,10 +109,8 @@ impl<'c> Names<'c> {
     fn top_level(&self, module: usize, name: &str, depth: u8) -> Option<(&'c Value, Place)> {
         let depth = depth.checked_sub(1)?;
         let code = self.module(module)?;
-        let bound = |assignment: &&Assignment| {
-            assignment.binding == Binding::Module && assignment.name.as_ref() == name
-        };
-        if let Some(found) = code.assignments.iter().rev().find(bound) {
+        let bound = |assignment: &&Assignment| assignment.binding == Binding::Module;
+        if let Some(found) = code.assignments_to(name).rfind(bound) {
             let place = Place {
                 module,
                 scope: None,
@@ -106,10 +118,7 @@ impl<'c> Names<'c> {
             };
             return Some((&found.value, place));
         }
-        let import = code
-            .imports
-            .iter()
-            .find(|import| import.bound.as_ref() == name)?;
+        let (_, import) = code.imports_bound(name).next()?;
         let inner = import.name.as_deref()?;
         let from = self.imported(module, import.level, &import.module)?;
         self.top_level(from, inner, depth)
@@ -158,11 +167,10 @@ impl<'c> Names<'c> {
         let index = module.classes.iter().position(|c| std::ptr::eq(c, class))?;
         let index = u32::try_from(index).ok()?;
         let bound = |assignment: &&Assignment| {
-            assignment.name.as_ref() == attribute
-                && matches!(assignment.binding, Binding::Instance(c) | Binding::Class(c) if c == index)
+            matches!(assignment.binding, Binding::Instance(c) | Binding::Class(c) if c == index)
                 && assignment.value != Value::None
         };
-        let found = module.assignments.iter().find(bound)?;
+        let found = module.assignments_to(attribute).find(bound)?;
         let inside = |f: &crate::python::Function| f.line <= found.line && found.line <= f.end_line;
         let scope = module
             .functions
@@ -222,8 +230,29 @@ impl<'c> Names<'c> {
     /// Returns the module that an import in module `from` means.
     pub(super) fn imported(&self, from: usize, level: u8, dotted: &str) -> Option<usize> {
         let path = self.module(from)?.path.as_ref();
-        let mut folders: Vec<&str> = path.split('/').collect();
-        folders.pop();
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if level > 0 {
+            return self.look(folder, level, dotted);
+        }
+        let top = dotted.split('.').next().unwrap_or_default();
+        if !self.parts.contains(top) {
+            return None;
+        }
+        let known = |known: &Meanings| known.get(dotted).copied();
+        if let Some(known) = self.known.borrow().get(folder).and_then(known) {
+            return known;
+        }
+        let found = self.look(folder, level, dotted);
+        let mut known = self.known.borrow_mut();
+        known
+            .entry(folder)
+            .or_default()
+            .insert(dotted.into(), found);
+        found
+    }
+
+    fn look(&self, folder: &str, level: u8, dotted: &str) -> Option<usize> {
+        let mut folders: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
         let tail = dotted.replace('.', "/");
         if level > 0 {
             let keep = folders.len().checked_sub(usize::from(level) - 1)?;

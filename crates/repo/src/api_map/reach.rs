@@ -181,9 +181,9 @@ impl<'a> Joiner<'a> {
     fn constructor(&self, module: usize, class: usize) -> Option<usize> {
         let of = self.code.modules.get(module)?;
         let class = u32::try_from(class).ok()?;
-        of.functions
-            .iter()
-            .position(|f| f.class == Some(class) && f.name.as_ref() == "__init__")
+        of.functions_named("__init__")
+            .find(|(_, function)| function.class == Some(class))
+            .map(|(at, _)| at)
     }
 
     /// Methods of objects that were handed over: by class where it shows, else by name.
@@ -224,10 +224,9 @@ impl<'a> Joiner<'a> {
         let module = self.code.modules.get(owner)?;
         let at = module.classes.iter().position(|c| std::ptr::eq(c, class))?;
         let at = u32::try_from(at).ok()?;
-        let found = module
-            .functions
-            .iter()
-            .position(|f| f.class == Some(at) && f.name.as_ref() == method)?;
+        let (found, _) = module
+            .functions_named(method)
+            .find(|(_, function)| function.class == Some(at))?;
         Some((owner, u32::try_from(found).ok()))
     }
 
@@ -319,10 +318,9 @@ impl<'a> Joiner<'a> {
     fn function(&self, at: usize, scope: ScopeId, name: &str) -> Option<Node> {
         let module = self.code.modules.get(at)?;
         let of = |module: usize, qualified: &str| {
-            let functions = &self.code.modules.get(module)?.functions;
-            let found = functions
-                .iter()
-                .position(|f| f.qualified.as_ref() == qualified)?;
+            let name = qualified.rsplit('.').next().unwrap_or_default();
+            let mut named = self.code.modules.get(module)?.functions_named(name);
+            let (found, _) = named.find(|(_, f)| f.qualified.as_ref() == qualified)?;
             Some((module, u32::try_from(found).ok()))
         };
         if let Some(method) = name.strip_prefix("self.") {
@@ -339,9 +337,9 @@ impl<'a> Joiner<'a> {
                 .code
                 .modules
                 .get(owner)?
-                .imports
-                .iter()
-                .find(|i| *i.bound == *rest)?;
+                .imports_bound(&rest)
+                .next()
+                .map(|(_, import)| import)?;
             let from = self.names.imported(owner, import.level, &import.module)?;
             of(from, import.name.as_deref()?)
         })

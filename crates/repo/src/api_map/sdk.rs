@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tradewind_catalog::{Catalog, Provider};
+use tradewind_catalog::{Catalog, Provider, UseCase};
 
 use crate::python::{Call, Code};
 
@@ -14,13 +14,16 @@ use crate::python::{Call, Code};
 pub(super) struct Packages<'a> {
     catalog: &'a Catalog,
     // Name of a method, and whose it is; only what one provider alone has.
-    by_method: BTreeMap<&'a str, (&'a Provider, Option<&'a str>)>,
+    by_method: BTreeMap<&'a str, Owner<'a>>,
 }
 
 /// Whose a call is.
+#[derive(Clone, Copy)]
 pub(super) struct Owner<'a> {
     pub provider: &'a Provider,
     pub endpoint: Option<&'a str>,
+    /// What it is for, where no endpoint says so.
+    pub use_case: Option<UseCase>,
 }
 
 /// Names that many kinds of objects have; alone they say nothing.
@@ -37,7 +40,7 @@ impl<'a> Packages<'a> {
             imported.extend(module.imports.iter().map(|i| i.module.as_ref()));
             own.extend(module.functions.iter().map(|f| f.name.as_ref()));
         }
-        let mut by_method: BTreeMap<&str, Option<(&Provider, Option<&str>)>> = BTreeMap::new();
+        let mut by_method: BTreeMap<&str, Option<Owner<'_>>> = BTreeMap::new();
         for provider in catalog.providers() {
             for sdk in &provider.sdks {
                 if !imported.iter().any(|module| sdk.is_imported_by(module)) {
@@ -50,15 +53,19 @@ impl<'a> Packages<'a> {
                     if own.contains(method) || COMMON.contains(&method) {
                         continue;
                     }
-                    let endpoint = known.endpoints.first().map(String::as_str);
+                    let owner = Owner {
+                        provider,
+                        endpoint: known.endpoints.first().map(String::as_str),
+                        use_case: known.use_case,
+                    };
                     by_method
                         .entry(method)
                         .and_modify(|held| {
-                            if held.is_some_and(|(other, _)| other.name != provider.name) {
+                            if held.is_some_and(|other| other.provider.name != provider.name) {
                                 *held = None;
                             }
                         })
-                        .or_insert(Some((provider, endpoint)));
+                        .or_insert(Some(owner));
                 }
             }
         }
@@ -81,12 +88,12 @@ impl<'a> Packages<'a> {
                 continue;
             }
             let class = front.rsplit('.').next().unwrap_or_default();
-            let mut endpoints = sdk.endpoints_of(&format!("{class}.{last}"));
-            if endpoints.is_empty() {
-                endpoints = sdk.endpoints_of(last);
-            }
+            let known = sdk
+                .call(&format!("{class}.{last}"))
+                .or_else(|| sdk.call(last));
+            let endpoints = known.map_or(&[][..], |known| &known.endpoints);
             let is_method = class.starts_with(|c: char| c.is_ascii_uppercase());
-            if endpoints.is_empty() && !is_method {
+            if known.is_none() && !is_method {
                 continue;
             }
             let endpoint = match endpoints {
@@ -94,19 +101,19 @@ impl<'a> Packages<'a> {
                 _ => None,
             };
             // A method that the table does not have may stay at home (`Ticker.some_setting`).
-            if endpoints.is_empty() && !last.starts_with("get_") && !last.starts_with("fetch_") {
+            if known.is_none() && !last.starts_with("get_") && !last.starts_with("fetch_") {
                 continue;
             }
-            return Some(Owner { provider, endpoint });
+            return Some(Owner {
+                provider,
+                endpoint,
+                use_case: known.and_then(|known| known.use_case),
+            });
         }
         let is_object = front
             .split('.')
             .next_back()
             .is_some_and(|object| object.starts_with(|c: char| c.is_ascii_lowercase() || c == '_'));
-        let (provider, endpoint) = self.by_method.get(last).filter(|_| is_object)?;
-        Some(Owner {
-            provider,
-            endpoint: *endpoint,
-        })
+        self.by_method.get(last).filter(|_| is_object).copied()
     }
 }

@@ -224,6 +224,15 @@ pub(super) fn peel(git: &Git, location: &Location, oids: &[Oid]) -> BTreeMap<Oid
     peeled
 }
 
+/// Takes records of `git log` apart.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(answer: &[u8]) {
+    for commit in answer.split(|byte| *byte == 0).filter_map(parse) {
+        assert!(commit.title.chars().count() <= MAX_TITLE_CHARS + 1);
+        assert!(!commit.title.chars().any(char::is_control));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,34 @@ pub(super) fn read(path: &str, kind: PageKind, text: &str) -> Page {
     page
 }
 
+/// Says whether a fence calls its block a command line.
+fn is_shell(language: &str) -> bool {
+    matches!(
+        language,
+        "sh" | "bash"
+            | "shell"
+            | "zsh"
+            | "console"
+            | "shell-session"
+            | "terminal"
+            | "cmd"
+            | "powershell"
+            | "ps1"
+            | "pwsh"
+            | "dos"
+            | "fish"
+            | "shellscript"
+            | "sh-session"
+            | "command"
+            | "commandline"
+            | "command-line"
+            | "cli"
+            | "bat"
+            | "batch"
+            | "ps"
+    )
+}
+
 struct Reader<'t> {
     text: &'t str,
     lines: Vec<&'t str>,
@@ -203,21 +231,7 @@ impl<'t> Reader<'t> {
 
     /// A block of code.
     fn block(&mut self, language: &str, first: usize, text: &str) {
-        let is_shell = matches!(
-            language,
-            "sh" | "bash"
-                | "shell"
-                | "zsh"
-                | "console"
-                | "shell-session"
-                | "terminal"
-                | "cmd"
-                | "powershell"
-                | "ps1"
-                | "bat"
-                | "batch"
-                | "ps"
-        );
+        let is_shell = is_shell(language);
         if let Some(entries) = matches!(
             language,
             "" | "text"

@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 
 use tradewind_host::files::{self, Mode};
 
-use super::diffs::Part;
+use super::diffs::{Part, Told};
 use super::{Change, Deed, PathId};
 use crate::location::Location;
 use crate::oid::Oid;
 use crate::stamp::Stamp;
 
 /// Changes with the form of records or with what is asked of git.
-const HEAD: &[u8] = b"tradewind history 2\n";
+const HEAD: &[u8] = b"tradewind history 4\n";
 /// Files longer than this are begun anew.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// Length and hash before each record.
@@ -91,18 +91,19 @@ impl Cache {
         }
     }
 
-    /// Keeps the changes of some more commits.
+    /// Keeps the changes of some more commits; what more contents would change by itself.
     pub(super) fn add(&mut self, part: &Part) {
-        let mut body = Vec::new();
-        let is_whole = part.names_only + part.unknown == 0;
-        number(&mut body, if is_whole { 0 } else { self.store });
-        number(&mut body, part.names_only as u64);
-        number(&mut body, part.unknown as u64);
-        write_part(&mut body, part);
-        self.new
-            .extend_from_slice(&(body.len() as u64).to_le_bytes());
-        self.new.extend_from_slice(&hash(&body).to_le_bytes());
-        self.new.extend_from_slice(&body);
+        for (is_whole, store) in [(true, 0), (false, self.store)] {
+            let mut body = Vec::new();
+            number(&mut body, store);
+            if write_part(&mut body, part, is_whole) == 0 {
+                continue;
+            }
+            self.new
+                .extend_from_slice(&(body.len() as u64).to_le_bytes());
+            self.new.extend_from_slice(&hash(&body).to_le_bytes());
+            self.new.extend_from_slice(&body);
+        }
     }
 
     /// Writes what is new; returns why it could not.
@@ -146,23 +147,35 @@ fn record(bytes: &[u8]) -> Option<((Part, u64), usize)> {
     }
     let mut from = Reader { bytes: body };
     let store = from.number()?;
-    let names_only = usize::try_from(from.number()?).ok()?;
-    let unknown = usize::try_from(from.number()?).ok()?;
-    let mut part = read_part(&mut from)?;
-    part.names_only = names_only;
-    part.unknown = unknown;
-    Some(((part, store), end))
+    Some(((read_part(&mut from)?, store), end))
 }
 
-fn write_part(out: &mut Vec<u8>, part: &Part) {
+/// Writes the commits that more contents would not change, or the others; returns how many.
+fn write_part(out: &mut Vec<u8>, part: &Part, is_whole: bool) -> usize {
     number(out, part.paths.list.len() as u64);
     for path in &part.paths.list {
         number(out, path.len() as u64);
         out.extend_from_slice(path.as_bytes());
     }
-    number(out, part.commits.len() as u64);
-    for (commit, changes) in &part.commits {
+    number(out, part.large.len() as u64);
+    for large in &part.large {
+        oid(out, Some(*large));
+    }
+    let commits = || {
+        let commits = part.commits.iter();
+        commits.filter(|(_, told, _)| told.is_whole() == is_whole)
+    };
+    number(out, commits().count() as u64);
+    for (commit, told, changes) in commits() {
         oid(out, Some(*commit));
+        out.push(match told {
+            Told::Paths => 0,
+            Told::Lines => 1,
+            Told::Names => 2,
+            Told::Nothing => 3,
+            Told::Late => 4,
+            Told::Overrun => 5,
+        });
         number(out, changes.len() as u64);
         for change in changes {
             let (deed, from) = match change.deed {
@@ -182,6 +195,7 @@ fn write_part(out: &mut Vec<u8>, part: &Part) {
             oid(out, change.blob);
         }
     }
+    commits().count()
 }
 
 fn read_part(from: &mut Reader<'_>) -> Option<Part> {
@@ -197,7 +211,19 @@ fn read_part(from: &mut Reader<'_>) -> Option<Part> {
         ((id as usize) < known).then_some(PathId(id))
     };
     for _ in 0..from.number()? {
+        part.large.push(from.oid()??);
+    }
+    for _ in 0..from.number()? {
         let commit = from.oid()??;
+        let told = match from.take(1)?.first()? {
+            0 => Told::Paths,
+            1 => Told::Lines,
+            2 => Told::Names,
+            3 => Told::Nothing,
+            4 => Told::Late,
+            5 => Told::Overrun,
+            _ => return None,
+        };
         let mut changes = Vec::new();
         for _ in 0..from.number()? {
             let deed = *from.take(1)?.first()?;
@@ -217,9 +243,27 @@ fn read_part(from: &mut Reader<'_>) -> Option<Part> {
                 blob: from.oid()?,
             });
         }
-        part.commits.push((commit, changes));
+        part.commits.push((commit, told, changes));
     }
     from.bytes.is_empty().then_some(part)
+}
+
+/// Reads any bytes as a kept part, and what was just read of git as what was kept of it.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(bytes: &[u8], part: &Part) {
+    let _ = record(bytes).map(|(_, length)| assert!(length <= bytes.len()));
+    let _ = read_part(&mut Reader { bytes });
+    for is_whole in [true, false] {
+        let mut body = Vec::new();
+        write_part(&mut body, part, is_whole);
+        let kept = read_part(&mut Reader { bytes: &body }).map(|kept| kept.commits);
+        let of_part = part.commits.iter();
+        let commits: Vec<_> = of_part
+            .filter(|(_, told, _)| told.is_whole() == is_whole)
+            .cloned()
+            .collect();
+        assert_eq!(kept, Some(commits));
+    }
 }
 
 /// Seven bits a byte, the lowest first.

@@ -1,21 +1,23 @@
 //! What each commit changed against its first parent: by `git diff-tree --stdin`, in parts, on all cores.
 //!
-//! When git stops at a commit, because a blob or tree of it is not there, that commit is asked again without
-//! line counts and inexact renames, which need no blobs; the rest goes on. After [`MAX_STOPS`] of them the
-//! rest is asked so at once. Merges have no changes of their own, and commits at the edge of a shallow clone have none
-//! that are known.
+//! Twice where not every line is counted: first paths with renames, which is cheap, then line counts of the commits
+//! that the caller chooses by them. When git stops at a commit, because a blob or tree of it is not there, that
+//! commit is asked again without line counts and inexact renames, which need no blobs; the rest goes on. After
+//! [`MAX_STOPS`] of them the rest is asked so at once. Merges have no changes of their own, and commits at the edge
+//! of a shallow clone have none that are known.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tradewind_host::git::Git;
 
 use super::cache::{self, Cache};
 use super::paths::Paths;
-use super::{Change, Commit, Deed, History, Options, PathId};
+use super::{Change, Commit, Deed, History, LARGE_BYTES, Lines, Options, PathId};
 use crate::location::Location;
+use crate::objects;
 use crate::oid::Oid;
 
 /// Commits asked of one process: long enough to pay for its start, short enough to share work out evenly.
@@ -26,6 +28,9 @@ const MAX_WORKERS: usize = 4;
 const MAX_STOPS: usize = 40;
 /// Paths that came or went in one commit up to which each is compared with each for renames.
 const RENAME_LIMIT: &str = "-l400";
+/// Paths that a commit changes from which on its lines are not counted: git would read each content, and a commit of
+/// a hundred thousand files is told by their number.
+const MAX_COUNTED: usize = 10_000;
 /// Paths kept of one commit; an import of a whole disk is told by its first ones.
 const MAX_CHANGES: usize = 100_000;
 
@@ -34,19 +39,43 @@ const MAX_CHANGES: usize = 100_000;
 enum Depth {
     /// Line counts and renames of nearly the same content.
     Full,
+    /// Renames of nearly the same content.
+    Paths,
     /// Names of contents only; renames of the same content.
     Names,
+}
+
+/// What is known of a commit's changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// All but the lines.
+    Paths,
+    /// All.
+    Lines,
+    /// Names; what else there is to say needs contents that are missing.
+    Names,
+    /// Nothing.
+    Nothing,
+    /// Names; git took too long for the rest.
+    Late,
+    /// Nothing; git took too long.
+    Overrun,
+}
+
+impl Told {
+    /// Says whether more contents would change the answer.
+    pub(super) fn is_whole(self) -> bool {
+        matches!(self, Self::Paths | Self::Lines)
+    }
 }
 
 /// The changes of some commits, with paths numbered among themselves.
 #[derive(Debug, Default)]
 pub(super) struct Part {
     pub(super) paths: Paths,
-    pub(super) commits: Vec<(Oid, Vec<Change>)>,
-    // Commits whose lines were not counted, and commits of which nothing is known.
-    pub(super) names_only: usize,
-    pub(super) unknown: usize,
-    cut: usize,
+    pub(super) commits: Vec<(Oid, Told, Vec<Change>)>,
+    /// Contents of at least [`LARGE_BYTES`], of commits whose lines were not counted.
+    pub(super) large: Vec<Oid>,
 }
 
 pub(super) fn read(
@@ -59,48 +88,61 @@ pub(super) fn read(
     let mut join = Join {
         places: history.places(),
         paths: Paths::default(),
-        is_known: vec![false; history.commits.len()],
+        told: vec![None; history.commits.len()],
+        large: HashSet::new(),
     };
     let mut cache = options
         .cache
         .map(|path| Cache::open(path, cache::store(location)));
-    let mut gaps = Gaps::default();
     for part in cache.iter_mut().flat_map(Cache::take) {
-        gaps.add(&part);
         join.take(part, history);
     }
     let has_own = |commit: &&Commit| commit.parents.len() < 2 && !shallow.contains(&commit.id);
     let total = history.commits.iter().filter(has_own).count();
-    let unknown = history.commits.iter().zip(&join.is_known);
+    let unknown = history.commits.iter().zip(&join.told);
     let wanted: Vec<Oid> = unknown
-        .filter(|(commit, is_known)| !**is_known && has_own(commit))
+        .filter(|(commit, told)| told.is_none() && has_own(commit))
         .map(|(commit, _)| commit.id)
         .collect();
-    let known = total - wanted.len();
-    let progress = |done: usize| {
-        if let Some(on_progress) = options.on_progress {
-            on_progress(known + done, total);
+    let asker = Asker {
+        git,
+        location,
+        on_progress: options.on_progress,
+        known: total - wanted.len(),
+        total,
+        stops: AtomicUsize::new(0),
+        is_late: AtomicBool::new(false),
+    };
+    let first = match options.counts {
+        Some(_) => Depth::Paths,
+        None => Depth::Full,
+    };
+    let mut take = |parts: Vec<Part>, join: &mut Join, history: &mut History| {
+        for part in parts {
+            if let Some(cache) = &mut cache {
+                cache.add(&part);
+            }
+            join.take(part, history);
         }
     };
-    for part in ask(git, location, &wanted, &progress) {
-        gaps.add(&part);
-        if let Some(cache) = &mut cache {
-            cache.add(&part);
-        }
-        join.take(part, history);
-    }
+    take(asker.ask(&wanted, first), &mut join, history);
+    history.paths = std::mem::take(&mut join.paths.list);
+    let (uncounted, vast) = join.to_count(history, options);
+    join.paths.list = std::mem::take(&mut history.paths);
+    take(asker.ask(&uncounted, Depth::Full), &mut join, history);
     history.paths = join.paths.list;
     if let Some(error) = cache.and_then(Cache::close) {
         history.unread("cache of the history", error.to_string());
     }
-    gaps.tell(history);
+    tell_gaps(&join.told, vast, history);
 }
 
 /// Puts parts together. Paths get their numbers here, in the order of commits, whoever was faster.
 struct Join {
     places: HashMap<Oid, u32>,
     paths: Paths,
-    is_known: Vec<bool>,
+    told: Vec<Option<Told>>,
+    large: HashSet<Oid>,
 }
 
 impl Join {
@@ -108,182 +150,301 @@ impl Join {
         let list = part.paths.list.iter();
         let ids: Vec<PathId> = list.map(|path| self.paths.id(path)).collect();
         let id = |local: PathId| ids.get(local.0 as usize).copied().unwrap_or(local);
-        for (oid, mut changes) in part.commits {
+        self.large.extend(part.large);
+        for (oid, told, mut changes) in part.commits {
             let Some(at) = self.places.get(&oid).map(|at| *at as usize) else {
                 continue;
             };
+            let (Some(commit), Some(known)) = (history.commits.get_mut(at), self.told.get_mut(at))
+            else {
+                continue;
+            };
+            // Two runs at once may keep the same commit twice.
+            if *known == Some(Told::Lines) {
+                continue;
+            }
             for change in &mut changes {
                 change.path = id(change.path);
                 if let Deed::Renamed { from } = &mut change.deed {
                     *from = id(*from);
                 }
             }
-            let commit = history.commits.get_mut(at);
-            if let (Some(commit), Some(is_known)) = (commit, self.is_known.get_mut(at)) {
-                commit.changes = changes.into();
-                *is_known = true;
-            }
-        }
-    }
-}
-
-/// What is not known of how many commits.
-#[derive(Default)]
-struct Gaps {
-    names_only: usize,
-    unknown: usize,
-    cut: usize,
-}
-
-impl Gaps {
-    fn add(&mut self, part: &Part) {
-        self.names_only += part.names_only;
-        self.unknown += part.unknown;
-        self.cut += part.cut;
-    }
-
-    fn tell(self, history: &mut History) {
-        let told = [
-            (
-                self.names_only,
-                "line counts and inexact renames",
-                "contents that they need are not in this clone",
-            ),
-            (self.unknown, "changes", "git cannot compare their trees"),
-            (self.cut, "some changes", "too many paths in one commit"),
-        ];
-        for (count, what, why) in told {
-            if count > 0 {
-                history.unread(&format!("{what} of {count} commits"), why.to_owned());
-            }
-        }
-    }
-}
-
-/// Asks for all commits, on all cores; answers in the order asked.
-fn ask(
-    git: &Git,
-    location: &Location,
-    wanted: &[Oid],
-    progress: &(dyn Fn(usize) + Sync),
-) -> Vec<Part> {
-    let parts: Vec<&[Oid]> = wanted.chunks(PART).collect();
-    let answers: Vec<Mutex<Part>> = parts.iter().map(|_| Mutex::default()).collect();
-    let (next, done, stops) = (
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-    );
-    let work = || {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(part), Some(answer)) = (parts.get(at), answers.get(at)) else {
-                return;
+            commit.lines = match told {
+                Told::Paths => Lines::Unasked,
+                Told::Lines => Lines::Counted,
+                Told::Names | Told::Nothing | Told::Late | Told::Overrun => Lines::Missing,
             };
-            let found = read_part(git, location, part, &stops);
-            *answer.lock().unwrap_or_else(PoisonError::into_inner) = found;
-            progress(done.fetch_add(part.len(), Ordering::Relaxed) + part.len());
-        }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    std::thread::scope(|scope| {
-        for _ in 1..cores.min(MAX_WORKERS).min(parts.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    answers
-        .into_iter()
-        .map(|answer| answer.into_inner().unwrap_or_else(PoisonError::into_inner))
-        .collect()
-}
-
-fn read_part(git: &Git, location: &Location, wanted: &[Oid], stops: &AtomicUsize) -> Part {
-    let mut part = Part::default();
-    let mut rest = wanted;
-    while !rest.is_empty() {
-        let depth = if stops.load(Ordering::Relaxed) < MAX_STOPS {
-            Depth::Full
-        } else {
-            Depth::Names
-        };
-        let (done, is_whole) = run(git, location, rest, depth, &mut part);
-        if is_whole {
-            return part;
-        }
-        // Git stopped at the first commit that is not done; it is asked by itself, for less.
-        stops.fetch_add(1, Ordering::Relaxed);
-        rest = rest.get(done..).unwrap_or_default();
-        let Some((broken, after)) = rest.split_first() else {
-            return part;
-        };
-        rest = after;
-        let is_known =
-            depth == Depth::Full && run(git, location, &[*broken], Depth::Names, &mut part).1;
-        if !is_known {
-            part.unknown += 1;
-            part.commits.push((*broken, Vec::new()));
-        }
-        // A repository in which nothing can be compared is not asked a hundred thousand times.
-        if stops.load(Ordering::Relaxed) > 4 * MAX_STOPS {
-            part.unknown += rest.len();
-            part.commits.extend(rest.iter().map(|id| (*id, Vec::new())));
-            return part;
+            // Where contents are missing, what was found without them stays.
+            if *known == Some(Told::Paths) && !told.is_whole() {
+                *known = Some(match told {
+                    Told::Late | Told::Overrun => Told::Late,
+                    _ => Told::Names,
+                });
+            } else {
+                commit.changes = changes.into();
+                *known = Some(told);
+            }
         }
     }
-    part
+
+    /// Returns the commits whose lines are to be counted and are not yet, and how many more change too many paths.
+    fn to_count(&self, history: &History, options: &Options<'_>) -> (Vec<Oid>, usize) {
+        let is_wanted = |commit: &Commit| {
+            let mut blobs = commit.changes.iter().filter_map(|change| change.blob);
+            options.counts.is_none_or(|counts| counts(history, commit))
+                || blobs.any(|blob| self.large.contains(&blob))
+        };
+        let commits = history.commits.iter().zip(&self.told);
+        let uncounted = commits
+            .filter(|(commit, told)| **told == Some(Told::Paths) && is_wanted(commit))
+            .map(|(commit, _)| commit);
+        let (wanted, vast): (Vec<_>, Vec<_>) =
+            uncounted.partition(|commit| commit.changes.len() < MAX_COUNTED);
+        (wanted.iter().map(|commit| commit.id).collect(), vast.len())
+    }
 }
 
-/// Asks for `wanted` in one process; returns how many are done, and whether all are.
-fn run(
-    git: &Git,
-    location: &Location,
-    wanted: &[Oid],
-    depth: Depth,
-    part: &mut Part,
-) -> (usize, bool) {
-    let mut args = vec![
-        "diff-tree",
-        "--stdin",
-        "-r",
-        "--root",
-        "--always",
-        "-z",
-        "--raw",
-        "--no-abbrev",
-        "--ignore-submodules=none",
+/// Says what is not known of how many commits.
+fn tell_gaps(told: &[Option<Told>], vast: usize, history: &mut History) {
+    let count = |wanted: Told| told.iter().filter(|told| **told == Some(wanted)).count();
+    let commits = history.commits.iter();
+    let cut = commits.filter(|commit| commit.changes.len() >= MAX_CHANGES);
+    let gaps = [
+        (
+            count(Told::Names),
+            "line counts or inexact renames",
+            "contents that they need are not in this clone",
+        ),
+        (
+            count(Told::Nothing),
+            "changes",
+            "git cannot compare their trees",
+        ),
+        (
+            count(Told::Late),
+            "line counts or inexact renames",
+            "git takes too long to compare their contents",
+        ),
+        (
+            count(Told::Overrun),
+            "changes",
+            "git takes too long to compare their trees",
+        ),
+        (vast, "line counts", "they change 10,000 paths or more each"),
+        (cut.count(), "some changes", "too many paths in one commit"),
     ];
-    match depth {
-        Depth::Full => args.extend(["--numstat", "-M"]),
-        Depth::Names => args.push("-M100%"),
+    for (count, what, why) in gaps {
+        if count > 0 {
+            history.unread(&format!("{what} of {count} commits"), why.to_owned());
+        }
     }
-    args.push(RENAME_LIMIT);
-    let mut stdin = Vec::with_capacity(wanted.len() * 41);
-    for oid in wanted {
-        stdin.extend_from_slice(format!("{oid}\n").as_bytes());
+}
+
+/// How a process of git's ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It answered everything.
+    Whole,
+    /// It stopped: something is not there.
+    Stopped,
+    /// It ran into its time limit.
+    Late,
+}
+
+/// Asks git.
+struct Asker<'a> {
+    git: &'a Git,
+    location: &'a Location,
+    on_progress: Option<&'a (dyn Fn(usize, usize) + Sync)>,
+    // Commits that the cache knew, and all.
+    known: usize,
+    total: usize,
+    stops: AtomicUsize,
+    // Whether git was ended because it took too long.
+    is_late: AtomicBool,
+}
+
+impl Asker<'_> {
+    /// Asks for all commits, on all cores; answers in the order asked.
+    fn ask(&self, wanted: &[Oid], depth: Depth) -> Vec<Part> {
+        let parts: Vec<&[Oid]> = wanted.chunks(PART).collect();
+        let answers: Vec<Mutex<Part>> = parts.iter().map(|_| Mutex::default()).collect();
+        let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let (Some(part), Some(answer)) = (parts.get(at), answers.get(at)) else {
+                    return;
+                };
+                let mut found = self.read_part(part, depth);
+                if depth == Depth::Paths {
+                    self.find_large(&mut found);
+                }
+                *answer.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                let done = done.fetch_add(part.len(), Ordering::Relaxed) + part.len();
+                if let Some(on_progress) = self.on_progress {
+                    on_progress((self.known + done).min(self.total), self.total);
+                }
+            }
+        };
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        std::thread::scope(|scope| {
+            for _ in 1..cores.min(MAX_WORKERS).min(parts.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        answers
+            .into_iter()
+            .map(|answer| answer.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .collect()
     }
-    let before = part.commits.len();
+
+    fn read_part(&self, wanted: &[Oid], depth: Depth) -> Part {
+        let mut part = Part::default();
+        let mut rest = wanted;
+        while !rest.is_empty() {
+            let is_less = self.stops.load(Ordering::Relaxed) >= MAX_STOPS;
+            let depth = if is_less { Depth::Names } else { depth };
+            let before = part.commits.len();
+            let (done, end) = self.run(rest, depth, &mut part);
+            if is_less && self.is_late.load(Ordering::Relaxed) {
+                for (_, told, _) in part.commits.iter_mut().skip(before) {
+                    *told = Told::Late;
+                }
+            }
+            if end == End::Whole {
+                return part;
+            }
+            // Git stopped at the first commit that is not done; it is asked by itself, for less. Two minutes are
+            // not waited for twice: after that, of the others too.
+            let cost = if end == End::Late { MAX_STOPS } else { 1 };
+            self.stops.fetch_add(cost, Ordering::Relaxed);
+            self.is_late.fetch_or(end == End::Late, Ordering::Relaxed);
+            rest = rest.get(done..).unwrap_or_default();
+            let Some((broken, after)) = rest.split_first() else {
+                return part;
+            };
+            rest = after;
+            let again = match depth {
+                Depth::Names => end,
+                Depth::Full | Depth::Paths => self.run(&[*broken], Depth::Names, &mut part).1,
+            };
+            match (again, end, part.commits.last_mut()) {
+                (End::Whole, End::Late, Some((_, told, _))) => *told = Told::Late,
+                (End::Whole, ..) => {}
+                (End::Late, ..) => part.commits.push((*broken, Told::Overrun, Vec::new())),
+                (End::Stopped, ..) => part.commits.push((*broken, Told::Nothing, Vec::new())),
+            }
+            // A repository in which nothing can be compared is not asked a hundred thousand times.
+            if self.stops.load(Ordering::Relaxed) > 4 * MAX_STOPS {
+                let told = match end {
+                    End::Late => Told::Overrun,
+                    End::Whole | End::Stopped => Told::Nothing,
+                };
+                let nothing = rest.iter().map(|id| (*id, told, Vec::new()));
+                part.commits.extend(nothing);
+                return part;
+            }
+        }
+        part
+    }
+
+    /// Asks for `wanted` in one process; returns how many are done, and how it ended.
+    fn run(&self, wanted: &[Oid], depth: Depth, part: &mut Part) -> (usize, End) {
+        let mut args = vec![
+            "diff-tree",
+            "--stdin",
+            "-r",
+            "--root",
+            "--always",
+            "-z",
+            "--raw",
+            "--no-abbrev",
+            "--ignore-submodules=none",
+        ];
+        match depth {
+            Depth::Full => args.extend(["--numstat", "-M"]),
+            Depth::Paths => args.push("-M"),
+            Depth::Names => args.push("-M100%"),
+        }
+        args.push(RENAME_LIMIT);
+        let mut stdin = Vec::with_capacity(wanted.len() * 41);
+        for oid in wanted {
+            stdin.extend_from_slice(format!("{oid}\n").as_bytes());
+        }
+        let before = part.commits.len();
+        let mut parser = Parser {
+            part,
+            told: match depth {
+                Depth::Full => Told::Lines,
+                Depth::Paths => Told::Paths,
+                Depth::Names => Told::Names,
+            },
+            state: State::Item,
+            numbered: 0,
+        };
+        let dir = &self.location.git_dir;
+        let answer = self.git.records(dir, &args, stdin, 0, |record| {
+            parser.take(record);
+            ControlFlow::Continue(())
+        });
+        let end = match answer {
+            Ok(_) => End::Whole,
+            Err(error) if error.is_late() => End::Late,
+            Err(_) => End::Stopped,
+        };
+        if end != End::Whole {
+            // The last one that git began may be cut in the middle.
+            part.commits
+                .truncate(part.commits.len().saturating_sub(1).max(before));
+        }
+        (part.commits.len() - before, end)
+    }
+
+    /// Notes which contents are large. What git does not answer is not known to be.
+    fn find_large(&self, part: &mut Part) {
+        let changes = part.commits.iter().flat_map(|(_, _, changes)| changes);
+        let mut blobs: Vec<Oid> = changes.filter_map(|change| change.blob).collect();
+        blobs.sort_unstable();
+        blobs.dedup();
+        let large = &mut part.large;
+        let asked = objects::sizes(self.git, self.location, &blobs, |blob, size| {
+            if size.is_some_and(|size| size >= LARGE_BYTES) {
+                large.push(blob);
+            }
+        });
+        if let Err(error) = asked {
+            tracing::debug!(%error, "sizes of contents are not known");
+        }
+    }
+}
+
+/// Takes records of `git diff-tree` apart, joins them to `history` and has the cache keep them.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(answer: &[u8], history: &mut History) {
+    let mut part = Part::default();
     let mut parser = Parser {
-        part,
+        part: &mut part,
         state: State::Item,
         numbered: 0,
-        is_cut: false,
+        told: Told::Lines,
     };
-    let answer = git.records(&location.git_dir, &args, stdin, 0, |record| {
+    for record in answer.split(|byte| *byte == 0) {
         parser.take(record);
-        ControlFlow::Continue(())
-    });
-    let is_whole = answer.is_ok();
-    if !is_whole {
-        // The last one that git began may be cut in the middle.
-        part.commits
-            .truncate(part.commits.len().saturating_sub(1).max(before));
     }
-    let done = part.commits.len() - before;
-    if depth == Depth::Names {
-        part.names_only += done;
+    cache::fuzz(answer, &part);
+    let mut join = Join {
+        places: history.places(),
+        paths: Paths::default(),
+        told: vec![None; history.commits.len()],
+        large: HashSet::new(),
+    };
+    join.take(part, history);
+    history.paths = join.paths.list;
+    for change in history.commits.iter().flat_map(|commit| &commit.changes) {
+        assert!((change.path.0 as usize) < history.paths.len());
     }
-    (done, is_whole)
 }
 
 /// What the next record is.
@@ -311,11 +472,10 @@ struct Facts {
 /// for something else, whatever its bytes.
 struct Parser<'a> {
     part: &'a mut Part,
+    told: Told,
     state: State,
     // The change of the last commit that line counts come for next.
     numbered: usize,
-    // Whether the last commit has more changes than are kept.
-    is_cut: bool,
 }
 
 impl Parser<'_> {
@@ -349,9 +509,8 @@ impl Parser<'_> {
             };
         }
         if let Ok(commit) = Oid::from_hex(record) {
-            self.part.commits.push((commit, Vec::new()));
+            self.part.commits.push((commit, self.told, Vec::new()));
             self.numbered = 0;
-            self.is_cut = false;
             return State::Item;
         }
         let mut words = record.splitn(3, |byte| *byte == b'\t');
@@ -372,19 +531,16 @@ impl Parser<'_> {
             (_, Some(from)) => Deed::Renamed { from },
             _ => Deed::Modified,
         };
-        if let Some((_, changes)) = self.part.commits.last_mut() {
-            if changes.len() < MAX_CHANGES {
-                changes.push(Change {
-                    path,
-                    deed,
-                    added: None,
-                    deleted: None,
-                    blob: facts.blob,
-                });
-            } else if !self.is_cut {
-                self.is_cut = true;
-                self.part.cut += 1;
-            }
+        if let Some((_, _, changes)) = self.part.commits.last_mut()
+            && changes.len() < MAX_CHANGES
+        {
+            changes.push(Change {
+                path,
+                deed,
+                added: None,
+                deleted: None,
+                blob: facts.blob,
+            });
         }
         State::Item
     }
@@ -392,7 +548,7 @@ impl Parser<'_> {
     /// Line counts come in the order of the changes; the path tells when one is passed over.
     fn count(&mut self, path: &[u8], added: Option<u32>, deleted: Option<u32>) -> State {
         let path = self.path(path);
-        if let Some((_, changes)) = self.part.commits.last_mut() {
+        if let Some((_, _, changes)) = self.part.commits.last_mut() {
             let rest = changes.get_mut(self.numbered..).unwrap_or_default();
             if let Some(at) = rest.iter().position(|change| change.path == path) {
                 rest[at].added = added;
@@ -415,4 +571,80 @@ fn facts_of(facts: &[u8]) -> Option<Facts> {
         status,
         blob: (is_file && !blob.is_zero()).then_some(blob),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn commit(digit: u8, changes: usize) -> Commit {
+        let change = Change {
+            path: PathId(0),
+            deed: Deed::Added,
+            added: None,
+            deleted: None,
+            blob: None,
+        };
+        Commit {
+            id: Oid::from_hex(&[digit; 40]).unwrap(),
+            parents: Box::default(),
+            author: 0,
+            committer: 0,
+            authored_at: Timestamp::UNIX_EPOCH,
+            authored_offset_minutes: 0,
+            committed_at: Timestamp::UNIX_EPOCH,
+            message: "all".into(),
+            changes: vec![change; changes].into(),
+            lines: Lines::Unasked,
+            first_tag: None,
+            is_on_main_line: true,
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_commit_of_ten_thousand_paths_are_not_counted_and_that_is_told() {
+        let mut history = History {
+            commits: vec![commit(b'a', MAX_COUNTED), commit(b'b', 3)],
+            ..History::default()
+        };
+        let join = Join {
+            places: history.places(),
+            paths: Paths::default(),
+            told: vec![Some(Told::Paths); 2],
+            large: HashSet::new(),
+        };
+        let (wanted, vast) = join.to_count(&history, &Options::default());
+        assert_eq!(wanted, [history.commits[1].id]);
+        tell_gaps(&join.told, vast, &mut history);
+        let told: Vec<_> = history
+            .unread
+            .iter()
+            .map(|unread| format!("{}: {}", unread.what, unread.reason))
+            .collect();
+        assert_eq!(
+            told,
+            ["line counts of 1 commits: they change 10,000 paths or more each"]
+        );
+    }
+
+    #[test]
+    fn what_took_too_long_is_not_told_as_missing() {
+        let mut history = History::default();
+        let told = [Told::Late, Told::Late, Told::Overrun].map(Some);
+        tell_gaps(&told, 0, &mut history);
+        let told: Vec<_> = history
+            .unread
+            .iter()
+            .map(|unread| format!("{}: {}", unread.what, unread.reason))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "line counts or inexact renames of 2 commits: git takes too long to compare their contents",
+                "changes of 1 commits: git takes too long to compare their trees",
+            ]
+        );
+    }
 }

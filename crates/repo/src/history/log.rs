@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tradewind_host::files;
 use tradewind_host::git::Git;
 
-use super::{Commit, History, Person};
+use super::{Commit, History, Lines, Person};
 use crate::error::RepoError;
 use crate::location::Location;
 use crate::oid::Oid;
@@ -120,6 +120,21 @@ pub(super) fn head(
     Ok(None)
 }
 
+/// Takes records of `git log` apart.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(answer: &[u8], history: &mut History) {
+    let mut people = People::default();
+    let records = answer.split(|byte| *byte == 0);
+    history.commits = records
+        .filter_map(|record| commit(record, &mut people))
+        .collect();
+    history.people = people.list;
+    for commit in &history.commits {
+        let last = commit.author.max(commit.committer);
+        assert!((last as usize) < history.people.len());
+    }
+}
+
 fn commit(record: &[u8], people: &mut People) -> Option<Commit> {
     let mut fields = record.splitn(9, |byte| *byte == b'\n');
     let id = Oid::from_hex(fields.next()?).ok()?;
@@ -145,6 +160,7 @@ fn commit(record: &[u8], people: &mut People) -> Option<Commit> {
         committed_at,
         message: message.trim_end().into(),
         changes: Box::default(),
+        lines: Lines::Unasked,
         first_tag: None,
         is_on_main_line: false,
     })

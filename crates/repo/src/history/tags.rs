@@ -74,6 +74,14 @@ fn list(
     }
 }
 
+/// Takes lines of `git for-each-ref` apart.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(answer: &[u8]) {
+    for line in answer.split(|byte| *byte == b'\n') {
+        let _ = found(line).map(|tag| (tag.object, tag.name.len(), tag.at, tag.is_annotated));
+    }
+}
+
 fn found(line: &[u8]) -> Option<Found> {
     let zero = line.iter().position(|byte| *byte == 0)?;
     let (facts, name) = line.split_at(zero);

@@ -87,9 +87,14 @@ fn tokens(text: &str) -> Vec<(u32, &str)> {
     let mut found = Vec::new();
     let (mut at, mut line) = (0, 1_u32);
     while let Some(byte) = bytes.get(at) {
+        // Most of a file is blanks: they are neither cut out nor counted.
+        if byte.is_ascii_whitespace() {
+            line += u32::from(*byte == b'\n');
+            at += 1;
+            continue;
+        }
         let rest = &text[at..];
         let length = match byte {
-            b'\n' | b' ' | b'\t' | b'\r' => 1,
             b'/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
             b'/' if rest.starts_with("/*") => comment(rest),
             b'"' => quoted(rest),
@@ -103,13 +108,15 @@ fn tokens(text: &str) -> Vec<(u32, &str)> {
             _ => 1,
         };
         let token = &rest[..length];
-        let is_blank =
-            byte.is_ascii_whitespace() || token.starts_with("//") || token.starts_with("/*");
-        if !is_blank {
+        let is_comment = token.starts_with("//") || token.starts_with("/*");
+        if !is_comment {
             found.push((line, token));
         }
-        let lines = token.bytes().filter(|byte| *byte == b'\n').count();
-        line += u32::try_from(lines).unwrap_or(u32::MAX);
+        // Only comments and texts go over several lines.
+        if is_comment || !is_word(*byte) || token.contains('"') {
+            let lines = token.bytes().filter(|byte| *byte == b'\n').count();
+            line += u32::try_from(lines).unwrap_or(u32::MAX);
+        }
         at += length;
     }
     found

@@ -59,6 +59,8 @@ pub enum Installed {
         hooks_path: Option<Box<str>>,
         /// Names of hooks in the folder that git uses, samples left out.
         names: Vec<Box<str>>,
+        /// Whether commits were made here: git's log of `HEAD` tells of one.
+        is_worked_in: bool,
     },
 }
 
@@ -92,7 +94,30 @@ pub fn installed(location: &Location) -> Installed {
         .filter(|name| folder.join(name).is_file())
         .map(|name| (*name).into())
         .collect();
-    Installed::Known { hooks_path, names }
+    Installed::Known {
+        hooks_path,
+        names,
+        is_worked_in: is_worked_in(location),
+    }
+}
+
+/// Longest log of `HEAD` that is read.
+const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Says whether somebody committed in this clone, by git's own log of where `HEAD` was.
+fn is_worked_in(location: &Location) -> bool {
+    let log = location.git_dir.join("logs").join("HEAD");
+    let is_small =
+        std::fs::metadata(&log).is_ok_and(|file| file.is_file() && file.len() <= MAX_LOG_BYTES);
+    let text = if is_small {
+        std::fs::read(&log).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    String::from_utf8_lossy(&text).lines().any(|line| {
+        line.split_once('\t')
+            .is_some_and(|(_, what)| what.starts_with("commit"))
+    })
 }
 
 /// Reads `.pre-commit-config.yaml`.

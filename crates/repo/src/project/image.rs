@@ -3,9 +3,10 @@
 //! Folders and copies are followed through stages; what `RUN` makes is not, so absence is only said where no
 //! `RUN` could have brought the file.
 
-use super::commands::{Mention, Presence, Use, mentions, path_presence};
+use super::commands::{Mention, Use, mentions};
 use super::data::At;
 use super::dockerfile::{Dockerfile, Instruction};
+use super::presence::{Presence, path_presence};
 use super::requirement::join;
 use super::shell::Origin;
 use crate::tree::Tree;

@@ -18,7 +18,7 @@ use super::version::Specifiers;
 const MAX_BYTES: usize = 200_000;
 
 /// Reads a `setup.py`. `None` where nothing calls `setup`.
-pub(super) fn parse(path: &str, text: &str) -> Option<Manifest> {
+pub(crate) fn parse(path: &str, text: &str) -> Option<Manifest> {
     if text.len() > MAX_BYTES {
         return None;
     }

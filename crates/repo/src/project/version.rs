@@ -22,7 +22,8 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads a version such as `1.21.6`, `v2.0rc1` or `1!3.0.post2`; a local part (`+cpu`) is left out.
+    /// Reads a version such as `1.21.6`, `v2.0rc1` or `1!3.0.post2`; a local part (`+cpu`) is left out, so that
+    /// builds of one version are one version here.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.len() > MAX_TEXT || !text.is_ascii() {
@@ -30,7 +31,11 @@ impl Version {
         }
         let text = text.to_ascii_lowercase();
         let text = text.strip_prefix('v').unwrap_or(&text);
-        let text = text.split('+').next().unwrap_or(text);
+        let text = match text.split_once('+') {
+            Some((_, local)) if !is_local(local) => return None,
+            Some((public, _)) => public,
+            None => text,
+        };
         let (epoch, text) = match text.split_once('!') {
             Some((epoch, rest)) => (epoch.parse().ok()?, rest),
             None => (0, text),
@@ -57,31 +62,26 @@ impl Version {
         Some(version)
     }
 
-    fn read_suffixes(&mut self, mut rest: &str) -> Option<()> {
-        while !rest.is_empty() {
-            if let Some((number, after)) = rest.strip_prefix('-').and_then(digits) {
-                self.post = Some(number);
-                rest = after;
-                continue;
-            }
-            rest = rest.trim_start_matches(['.', '-', '_']);
-            let letters = rest
-                .find(|c: char| !c.is_ascii_lowercase())
-                .unwrap_or(rest.len());
-            let (word, after) = rest.split_at(letters);
-            let after = after.trim_start_matches(['.', '-', '_']);
-            let (number, after) = digits(after).unwrap_or((0, after));
-            match word {
-                "a" | "alpha" => self.pre = Some((0, number)),
-                "b" | "beta" => self.pre = Some((1, number)),
-                "c" | "rc" | "pre" | "preview" => self.pre = Some((2, number)),
-                "post" | "rev" | "r" => self.post = Some(number),
-                "dev" => self.dev = Some(number),
-                _ => return None,
-            }
+    /// Reads what stands behind the numbers, in the one sequence that the rule book has: pre-release, post-release,
+    /// development.
+    fn read_suffixes(&mut self, text: &str) -> Option<()> {
+        let mut rest = text;
+        if let Some((kind, number, after)) = suffix(rest, PRE) {
+            self.pre = Some((*kind, number));
             rest = after;
         }
-        Some(())
+        if let Some((number, after)) = rest.strip_prefix('-').and_then(digits) {
+            self.post = Some(number);
+            rest = after;
+        } else if let Some((_, number, after)) = suffix(rest, POST) {
+            self.post = Some(number);
+            rest = after;
+        }
+        if let Some((_, number, after)) = suffix(rest, DEV) {
+            self.dev = Some(number);
+            rest = after;
+        }
+        rest.is_empty().then_some(())
     }
 
     /// Makes a version of numbers only.
@@ -100,6 +100,14 @@ impl Version {
         }
     }
 
+    /// The version before all others: `0.dev0`.
+    fn first() -> Self {
+        Self {
+            dev: Some(0),
+            ..Self::of(&[0])
+        }
+    }
+
     /// Returns the numbers between dots.
     pub fn release(&self) -> &[u64] {
         &self.release
@@ -110,11 +118,25 @@ impl Version {
         self.pre.is_some() || self.dev.is_some()
     }
 
+    /// Says whether two versions have the same numbers: `1.2rc1` and `1.2.0.post1`.
+    fn is_of(&self, other: &Self) -> bool {
+        let length = self.release.len().max(other.release.len());
+        self.epoch == other.epoch && self.prefix(length) == other.prefix(length)
+    }
+
     /// Returns the first `count` numbers, zeros where there are fewer.
     fn prefix(&self, count: usize) -> Vec<u64> {
         (0..count)
             .map(|at| self.release.get(at).copied().unwrap_or(0))
             .collect()
+    }
+
+    /// The final release of its numbers: 1.2 of 1.2rc1.
+    fn without_suffixes(&self) -> Self {
+        Self {
+            epoch: self.epoch,
+            ..Self::of(&self.release)
+        }
     }
 
     /// The first version of the next prefix: 1.3 after 1.2.
@@ -151,6 +173,37 @@ impl Version {
             .map_or(-1, |post| i64::try_from(post).unwrap_or(i64::MAX));
         (self.epoch, kind, number, post, self.dev.unwrap_or(u64::MAX))
     }
+}
+
+/// Words for pre-releases with their kind, the longer before those that they begin with.
+const PRE: &[(&str, u8)] = &[
+    ("alpha", 0),
+    ("a", 0),
+    ("beta", 1),
+    ("b", 1),
+    ("preview", 2),
+    ("pre", 2),
+    ("c", 2),
+    ("rc", 2),
+];
+const POST: &[(&str, u8)] = &[("post", 0), ("rev", 0), ("r", 0)];
+const DEV: &[(&str, u8)] = &[("dev", 0)];
+
+/// Reads one of the words and its number, 0 where there is none: `.rc1`, `-post.2`, `dev`.
+fn suffix<'t, 'w>(text: &'t str, words: &'w [(&str, u8)]) -> Option<(&'w u8, u64, &'t str)> {
+    let rest = text.strip_prefix(['.', '-', '_']).unwrap_or(text);
+    let (kind, after) = words
+        .iter()
+        .find_map(|(word, kind)| Some((kind, rest.strip_prefix(word)?)))?;
+    let after = after.strip_prefix(['.', '-', '_']).unwrap_or(after);
+    let (number, after) = digits(after).unwrap_or((0, after));
+    Some((kind, number, after))
+}
+
+/// Says whether a local part is one: `cu118`, `ubuntu.1`.
+fn is_local(text: &str) -> bool {
+    text.split(['.', '-', '_'])
+        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn digits(text: &str) -> Option<(u64, &str)> {
@@ -247,6 +300,10 @@ impl Specifier {
         .into_iter()
         .find_map(|(sign, operator)| Some((operator, text.strip_prefix(sign)?)))?;
         let rest = rest.trim();
+        let is_equality = matches!(operator, Operator::Equal | Operator::NotEqual);
+        if rest.contains('+') && !is_equality {
+            return None;
+        }
         let (operator, rest) = match (rest.strip_suffix(".*"), operator) {
             (Some(prefix), Operator::Equal) => (Operator::Prefix, prefix),
             (Some(prefix), Operator::NotEqual) => (Operator::NotPrefix, prefix),
@@ -254,10 +311,14 @@ impl Specifier {
             (Some(prefix), other) => (other, prefix),
             (None, other) => (other, rest),
         };
-        Some(Self {
-            operator,
-            version: Version::parse(rest)?,
-        })
+        let version = Version::parse(rest)?;
+        let is_prefix = matches!(operator, Operator::Prefix | Operator::NotPrefix);
+        let is_plain = version.pre.is_none() && version.post.is_none() && version.dev.is_none();
+        let is_short = operator == Operator::Compatible && version.release.len() < 2;
+        if is_short || is_prefix && (!is_plain || rest.contains('+')) {
+            return None;
+        }
+        Some(Self { operator, version })
     }
 
     fn allows(&self, version: &Version) -> bool {
@@ -273,13 +334,23 @@ impl Specifier {
             Operator::NotPrefix => !has_prefix(),
             Operator::Less => {
                 version < &self.version
-                    && (self.version.is_prerelease() || !version.is_prerelease() || !has_prefix())
+                    && (self.version.is_prerelease()
+                        || !version.is_prerelease()
+                        || self.version.post.is_some() && version.post != self.version.post
+                        || !version.is_of(&self.version))
             }
             Operator::LessOrEqual => version <= &self.version,
-            Operator::Greater => version > &self.version,
+            // `>1.2` does not mean 1.2.post1, unless it speaks of one itself.
+            Operator::Greater => {
+                let is_its_post = version.post.is_some()
+                    && version.pre == self.version.pre
+                    && version.is_of(&self.version);
+                version > &self.version && (self.version.post.is_some() || !is_its_post)
+            }
             Operator::GreaterOrEqual => version >= &self.version,
             Operator::Compatible => {
                 version >= &self.version
+                    && version.epoch == self.version.epoch
                     && version.prefix(length.saturating_sub(1))
                         == self.version.prefix(length.saturating_sub(1))
             }
@@ -375,12 +446,13 @@ impl Specifiers {
             let length = version.release.len();
             [
                 version.clone(),
+                version.without_suffixes(),
                 version.just_above(),
                 version.next_prefix(length),
             ]
         });
         tries
-            .chain([Version::of(&[0])])
+            .chain([Version::of(&[0]), Version::first()])
             .any(|version| all().all(|specifier| specifier.allows(&version)))
     }
 }
@@ -415,6 +487,21 @@ mod tests {
         assert_eq!(Version::parse("latest"), None);
         assert_eq!(Version::parse(""), None);
         assert_eq!(Version::parse("1.x"), None);
+        for (glued, plain) in [
+            ("1.0postdev2", "1.0.post0.dev2"),
+            ("1.0rcpost1", "1.0rc0.post1"),
+        ] {
+            assert_eq!(version(glued).to_string(), version(plain).to_string());
+        }
+        for wrong in [
+            "1.0.dev1.post1",
+            "1.0..rc1",
+            "1.0.post1a1",
+            "1.0+",
+            "1.0+cpu.",
+        ] {
+            assert_eq!(Version::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]
@@ -426,10 +513,16 @@ mod tests {
             ("==1.21.*", "1.21.6", "1.22"),
             ("!=1.5", "1.5.1", "1.5.0"),
             (">=3.10", "3.10", "3.9"),
+            (">1.7", "1.7.1", "1.7.0.post1"),
+            (">1.7.post2", "1.7.post3", "1.7.post2"),
+            ("<1.7", "1.6.post1", "1.7.0rc1"),
         ] {
             let conditions = Specifiers::parse(text).unwrap();
             assert!(conditions.allows(&version(yes)), "{text} {yes}");
             assert!(!conditions.allows(&version(no)), "{text} {no}");
+        }
+        for refused in ["~=1", "==1.0rc1.*", "<1.0+cpu"] {
+            assert_eq!(Specifiers::parse(refused), None, "{refused}");
         }
         let poetry = |text| Specifiers::parse_poetry(text).unwrap();
         assert!(poetry("^1.2").allows(&version("1.9")) && !poetry("^1.2").allows(&version("2.0")));
@@ -465,5 +558,38 @@ mod tests {
             assert_eq!(one.fits_with(&two), fits, "{one:?} {two:?}");
             assert_eq!(two.fits_with(&one), fits);
         }
+    }
+
+    /// The answers are those of the library that pip itself asks; `tests/pep440.py` made them.
+    #[test]
+    fn generated_versions_and_conditions_are_judged_as_pip_judges_them() {
+        let mut count = 0;
+        for line in include_str!("../../tests/pep440.tsv").lines() {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [question, one, other, answer] = fields[..] else {
+                panic!("{line:?} has not four fields");
+            };
+            let versions = || Some((Version::parse(one)?, Version::parse(other)?));
+            let found = match question {
+                "order" => versions().map(|(one, other)| match one.cmp(&other) {
+                    Ordering::Less => "<",
+                    Ordering::Equal => "=",
+                    Ordering::Greater => ">",
+                }),
+                "allows" => Specifiers::parse(one)
+                    .zip(Version::parse(other))
+                    .map(|(conditions, version)| yes(conditions.allows(&version))),
+                _ => Specifiers::parse(one)
+                    .zip(Specifiers::parse(other))
+                    .map(|(one, other)| yes(one.fits_with(&other))),
+            };
+            assert_eq!(found.unwrap_or("?"), answer, "{line:?}");
+            count += 1;
+        }
+        assert!(count > 1_000, "{count}");
+    }
+
+    fn yes(is_so: bool) -> &'static str {
+        if is_so { "yes" } else { "no" }
     }
 }

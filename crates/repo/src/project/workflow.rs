@@ -36,6 +36,15 @@ pub struct Workflow {
     pub jobs: Vec<Job>,
 }
 
+/// An action of the repository's own that is made of steps; workflows run it with `uses: ./…`.
+#[derive(Clone, Debug)]
+pub struct CompositeAction {
+    /// Path of its description.
+    pub path: Box<str>,
+    /// Its steps.
+    pub steps: Vec<Step>,
+}
+
 /// One job.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -133,6 +142,11 @@ impl Workflow {
     }
 }
 
+/// Says whether a file of this name describes an action.
+pub(super) fn is_action(name: &str) -> bool {
+    matches!(name, "action.yml" | "action.yaml")
+}
+
 /// Says whether a path is a workflow of GitHub.
 pub(super) fn is_github(path: &str) -> bool {
     path.strip_prefix(".github/workflows/")
@@ -162,6 +176,33 @@ fn named(node: &Node) -> Vec<(TextAt, Node)> {
         .iter()
         .filter_map(|(key, value)| Some((At::new(key.line, key.text()?.into()), value.clone())))
         .collect()
+}
+
+fn steps(node: &Node, directory: Option<&str>, shell: Option<&str>) -> Vec<Step> {
+    let list = node.get("steps").map_or(&[][..], Node::list).iter();
+    list.map(|step| Step {
+        line: step.line,
+        name: text_of(step, &["name"]),
+        uses: text_at(step, "uses"),
+        with: pairs(step, "with"),
+        run: text_at(step, "run"),
+        shell: text_of(step, &["shell"]).or(shell.map(Into::into)),
+        directory: text_of(step, &["working-directory"]).or(directory.map(Into::into)),
+        condition: text_at(step, "if"),
+        timeout: line_of(step, "timeout-minutes"),
+        env: pairs(step, "env"),
+        may_fail: step.get("continue-on-error").and_then(Node::truth) == Some(true),
+    })
+    .collect()
+}
+
+/// Reads an action of the repository's own; `None` for one that is a program and has no steps.
+pub(super) fn composite(path: &str, root: &Node) -> Option<CompositeAction> {
+    let runs = root.get("runs")?;
+    (runs.get("using")?.text()? == "composite").then(|| CompositeAction {
+        path: path.into(),
+        steps: steps(runs, None, None),
+    })
 }
 
 /// Reads a workflow of GitHub.
@@ -241,24 +282,7 @@ fn github_job(
             .path(&["strategy", "matrix"])
             .map_or_else(Vec::new, named),
         env: pairs(job, "env"),
-        steps: job
-            .get("steps")
-            .map_or(&[][..], Node::list)
-            .iter()
-            .map(|step| Step {
-                line: step.line,
-                name: text_of(step, &["name"]),
-                uses: text_at(step, "uses"),
-                with: pairs(step, "with"),
-                run: text_at(step, "run"),
-                shell: text_of(step, &["shell"]).or(shell.clone()),
-                directory: text_of(step, &["working-directory"]).or(directory.clone()),
-                condition: text_at(step, "if"),
-                timeout: line_of(step, "timeout-minutes"),
-                env: pairs(step, "env"),
-                may_fail: step.get("continue-on-error").and_then(Node::truth) == Some(true),
-            })
-            .collect(),
+        steps: steps(job, directory.as_deref(), shell.as_deref()),
     }
 }
 

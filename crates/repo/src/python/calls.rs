@@ -1,11 +1,12 @@
 //! Which function of the repository a call leads to, where that can be told exactly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::code::Code;
 use super::define::{Definition, Found};
-use super::module::{Binding, Call, Module, ScopeId, Shadow, Value};
+use super::module::{Binding, Call, Module, ScopeId, Value};
+use crate::cores;
 
 /// What a call leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +43,27 @@ struct Edge {
     is_sole: bool,
 }
 
+/// Where a call leads, before it is known whether that is something here.
+#[derive(Clone, Copy, Debug)]
+struct Led {
+    target: Option<Target>,
+    is_bound: bool,
+    is_sole: bool,
+}
+
+impl Led {
+    fn of(code: &Code, found: &Found<'_>, is_bound: bool) -> Self {
+        Self {
+            target: code.target(found),
+            is_bound,
+            is_sole: found.is_sole,
+        }
+    }
+}
+
+/// What absolute names mean in one module: its calls name the same few classes again and again.
+type Known<'c> = HashMap<Box<str>, Found<'c>>;
+
 /// Every call that leads to something here.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -54,10 +76,19 @@ impl Calls {
     pub(super) fn of(code: &Code) -> Self {
         let mut calls = Self::default();
         let mut through_parameters = Vec::new();
-        for (index, module) in code.modules.iter().enumerate() {
-            for (at, call) in module.calls.iter().enumerate() {
-                match code.find_call(module, call) {
-                    Some((found, is_bound)) => calls.push(code, index, at, &found, is_bound),
+        let told = cores::each(&code.modules, |_, module| {
+            let mut known = Known::default();
+            let told = module
+                .calls
+                .iter()
+                .map(|call| code.find_call(module, call, &mut known));
+            told.map(|found| found.map(|(found, is_bound)| Led::of(code, &found, is_bound)))
+                .collect::<Vec<_>>()
+        });
+        for (index, of_module) in told.into_iter().enumerate() {
+            for (at, led) in of_module.into_iter().enumerate() {
+                match led {
+                    Some(led) => calls.push(code, index, at, led),
                     None => through_parameters.push((index, at)),
                 }
             }
@@ -67,19 +98,19 @@ impl Calls {
             let mut found = Vec::new();
             for (index, at) in std::mem::take(&mut through_parameters) {
                 match calls.find_on_parameter(code, index, at) {
-                    Some(method) => found.push((index, at, method)),
+                    Some(method) => found.push((index, at, Led::of(code, &method, true))),
                     None => through_parameters.push((index, at)),
                 }
             }
-            for (index, at, method) in found {
-                calls.push(code, index, at, &method, true);
+            for (index, at, led) in found {
+                calls.push(code, index, at, led);
             }
         }
         calls
     }
 
-    fn push(&mut self, code: &Code, module: usize, call: usize, found: &Found<'_>, is_bound: bool) {
-        let Some(target) = code.target(found) else {
+    fn push(&mut self, code: &Code, module: usize, call: usize, led: Led) {
+        let Some(target) = led.target else {
             return;
         };
         let scope = code
@@ -92,8 +123,8 @@ impl Calls {
             module,
             call,
             target,
-            is_bound,
-            is_sole: found.is_sole,
+            is_bound: led.is_bound,
+            is_sole: led.is_sole,
         });
         self.by_target.entry(target).or_default().push(edge);
         self.by_caller
@@ -130,9 +161,9 @@ impl Calls {
             .parameters
             .iter()
             .position(|parameter| parameter.name.as_ref() == name)?;
-        let is_assigned = module.assignments.iter().any(|assignment| {
-            assignment.binding == Binding::Local(scope) && assignment.name.as_ref() == name
-        });
+        let is_assigned = module
+            .assignments_to(name)
+            .any(|assignment| assignment.binding == Binding::Local(scope));
         if is_assigned {
             return None;
         }
@@ -213,17 +244,13 @@ impl Code {
         let Some(module) = self.modules.get(index) else {
             return Vec::new();
         };
+        let name = qualified.rsplit('.').next().unwrap_or_default();
         let functions = module
-            .functions
-            .iter()
-            .enumerate()
+            .functions_named(name)
             .filter(|(_, function)| function.qualified.as_ref() == qualified)
             .map(|(at, _)| Target::Function(index, at));
         let classes = module
-            .classes
-            .iter()
-            .enumerate()
-            .filter(|(_, class)| class.qualified.as_ref() == qualified)
+            .classes_named(qualified)
             .map(|(at, _)| Target::Class(index, at));
         functions
             .chain(classes)
@@ -255,21 +282,26 @@ impl Code {
     }
 
     /// Finds what a call leads to, and whether `self` is given by Python.
-    fn find_call<'c>(&'c self, module: &'c Arc<Module>, call: &Call) -> Option<(Found<'c>, bool)> {
+    fn find_call<'c>(
+        &'c self,
+        module: &'c Arc<Module>,
+        call: &Call,
+        known: &mut Known<'c>,
+    ) -> Option<(Found<'c>, bool)> {
         let written = call.written.as_ref();
         let (first, rest) = written.split_once('.').unwrap_or((written, ""));
         if first == "cls" && !is_given_class(module, call.scope) {
             return None;
         }
         if (first == "self" || first == "cls") && !rest.is_empty() {
-            return self.find_on_self(module, call.scope, rest);
+            return self.find_on_self(module, call.scope, rest, known);
         }
         if let Some((head, method)) = written.rsplit_once("().") {
             // `Client().bars(…)`: a method of a fresh object.
             if head.contains("()") || method.contains(['.', '(', '[']) {
                 return None;
             }
-            return self.find_on_object(module, call.scope, head, method);
+            return self.find_on_object(module, call.scope, (head, method), known);
         }
         if written.contains(['(', '[']) || is_local(module, call.scope, first) {
             return None;
@@ -278,7 +310,7 @@ impl Code {
             && !method.contains('.')
             && let Some(class) = made_by(module, call.scope, object)
         {
-            return self.find_on_object(module, call.scope, class, method);
+            return self.find_on_object(module, call.scope, (class, method), known);
         }
         let found = self.find_from(module, call.scope, written);
         // `Broker.submit(broker, …)`: a method called on its class gets what is given, unless it is bound to
@@ -303,23 +335,23 @@ impl Code {
         module: &'c Arc<Module>,
         scope: ScopeId,
         rest: &str,
+        known: &mut Known<'c>,
     ) -> Option<(Found<'c>, bool)> {
         let class = class_of(module, scope)?;
         if let Some((attribute, method)) = rest.split_once('.') {
             if method.contains(['.', '(', '[']) {
                 return None;
             }
-            let mut made = module.assignments.iter().filter(|assignment| {
-                assignment.binding == Binding::Instance(class)
-                    && assignment.name.as_ref() == attribute
-            });
+            let mut made = module
+                .assignments_to(attribute)
+                .filter(|assignment| assignment.binding == Binding::Instance(class));
             let Some(Value::Call(name, _)) = made.next().map(|assignment| &assignment.value) else {
                 return None;
             };
             if made.next().is_some() {
                 return None;
             }
-            return self.find_on_object(module, None, name, method);
+            return self.find_on_object(module, None, (name, method), known);
         }
         if rest.contains(['(', '[']) {
             return None;
@@ -332,12 +364,18 @@ impl Code {
         &'c self,
         module: &'c Arc<Module>,
         scope: ScopeId,
-        class: &str,
-        method: &str,
+        (class, method): (&str, &str),
+        known: &mut Known<'c>,
     ) -> Option<(Found<'c>, bool)> {
         let mut found = self.find_from(module, scope, class);
         if !matches!(found.what, Definition::Class(..)) && class.contains('.') {
-            found = self.find_absolute(&module.path, class);
+            found = if let Some(found) = known.get(class) {
+                found.clone()
+            } else {
+                let found = self.find_absolute(&module.path, class);
+                known.insert(class.into(), found.clone());
+                found
+            };
         }
         let Definition::Class(module, index) = found.what else {
             return None;
@@ -368,11 +406,10 @@ fn is_local(module: &Module, scope: ScopeId, name: &str) -> bool {
         {
             return true;
         }
-        let shadow = Shadow {
-            function: index,
-            name: name.into(),
-        };
-        if module.shadows.binary_search(&shadow).is_ok() {
+        let shadow = module
+            .shadows
+            .binary_search_by(|shadow| (shadow.function, &*shadow.name).cmp(&(index, name)));
+        if shadow.is_ok() {
             return true;
         }
         at = function.scope;
@@ -415,9 +452,8 @@ fn made_by<'m>(module: &'m Module, scope: ScopeId, name: &str) -> Option<&'m str
     loop {
         let binding = at.map_or(Binding::Module, Binding::Local);
         let mut all = module
-            .assignments
-            .iter()
-            .filter(|assignment| assignment.binding == binding && assignment.name.as_ref() == name);
+            .assignments_to(name)
+            .filter(|assignment| assignment.binding == binding);
         if let Some(first) = all.next() {
             return match (&first.value, all.next()) {
                 (Value::Call(class, _), None) => Some(class),

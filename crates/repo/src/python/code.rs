@@ -3,7 +3,7 @@
 //! Made once for a tree; every answer is a function of the modules and the tree. Whatever cannot be told
 //! without running is said as such, never guessed. Start reading at [`Code::join`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::calls::Calls;
@@ -19,12 +19,14 @@ pub struct Code {
     // Invariant: sorted by path, each path once.
     /// Every tracked or untracked Python file, by path.
     pub modules: Vec<Arc<Module>>,
+    /// Where each path is in [`Code::modules`].
+    places: HashMap<Box<str>, usize>,
     pub(super) roots: Roots,
     pub(super) files: Files,
     /// What each import of each module leads to, in the sequence of the modules and their imports.
     pub(super) resolved: Vec<Vec<Resolution>>,
     /// Importers of a path: index of the module and of its import.
-    pub(super) importers: BTreeMap<Box<str>, Vec<(usize, usize)>>,
+    pub(super) importers: HashMap<Box<str>, Vec<(usize, usize)>>,
     pub(super) calls: Calls,
     pub(super) entries: Vec<Entry>,
     /// Modules that are loaded by something that starts, tests apart.
@@ -38,7 +40,9 @@ impl Code {
     pub fn join(mut modules: Vec<Arc<Module>>, tree: &Tree) -> Self {
         modules.sort_by(|one, other| one.path.cmp(&other.path));
         modules.dedup_by(|one, other| one.path == other.path);
+        let places = modules.iter().map(|module| module.path.clone()).zip(0..);
         let mut code = Self {
+            places: places.collect(),
             roots: Roots::new(&modules, tree),
             files: Files::new(tree),
             modules,
@@ -55,7 +59,7 @@ impl Code {
 
     fn resolve_all(&mut self) {
         let mut resolved = Vec::with_capacity(self.modules.len());
-        let mut importers: BTreeMap<Box<str>, Vec<(usize, usize)>> = BTreeMap::new();
+        let mut importers: HashMap<Box<str>, Vec<(usize, usize)>> = HashMap::new();
         for (index, module) in self.modules.iter().enumerate() {
             let mut of_module = Vec::with_capacity(module.imports.len());
             for (at, import) in module.imports.iter().enumerate() {
@@ -77,19 +81,17 @@ impl Code {
     }
 
     pub(super) fn index(&self, path: &str) -> Option<usize> {
-        self.modules
-            .binary_search_by(|module| module.path.as_ref().cmp(path))
-            .ok()
+        self.places.get(path).copied()
     }
 
     /// Returns the function of that qualified name in the file at `path`; the last one where it is defined
     /// several times.
     pub fn function(&self, path: &str, qualified: &str) -> Option<&Function> {
+        let name = qualified.rsplit('.').next().unwrap_or_default();
         self.module(path)?
-            .functions
-            .iter()
-            .rev()
-            .find(|function| function.qualified.as_ref() == qualified)
+            .functions_named(name)
+            .map(|(_, function)| function)
+            .rfind(|function| function.qualified.as_ref() == qualified)
     }
 
     /// Returns every import with what it leads to.

@@ -3,10 +3,11 @@
 //! Three answers: it is this, it is certainly not there, it cannot be told. A name counts as not there only
 //! when everything that could bind it is known.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::code::Code;
-use super::module::{Binding, Import, Module, ScopeId};
+use super::module::{Binding, Module, ScopeId};
 use super::resolve::Resolution;
 use super::roots::{join, split};
 
@@ -90,21 +91,18 @@ pub(super) fn binds(module: &Module, name: &str) -> bool {
         .bound
         .binary_search_by(|bound| bound.name.as_ref().cmp(name))
         .is_ok()
-        || module.functions.iter().any(|function| {
-            is_top(function.scope, function.class) && function.name.as_ref() == name
-        })
         || module
-            .classes
-            .iter()
-            .any(|class| class.scope.is_none() && class.qualified.as_ref() == name)
-        || module.assignments.iter().any(|assignment| {
-            assignment.binding == Binding::Module && assignment.name.as_ref() == name
-        })
-        || module.imports.iter().any(|import| {
-            import.scope.is_none()
-                && import.bound.as_ref() == name
-                && import.name.as_deref() != Some("*")
-        })
+            .functions_named(name)
+            .any(|(_, function)| is_top(function.scope, function.class))
+        || module
+            .classes_named(name)
+            .any(|(_, class)| class.scope.is_none())
+        || module
+            .assignments_to(name)
+            .any(|assignment| assignment.binding == Binding::Module)
+        || module
+            .imports_bound(name)
+            .any(|(_, import)| import.scope.is_none() && import.name.as_deref() != Some("*"))
 }
 
 /// Says whether a module takes names by `*`.
@@ -137,18 +135,12 @@ impl Code {
         let (first, rest) = dotted.split_once('.').unwrap_or((dotted, ""));
         let mut at = scope;
         while let Some(index) = at {
-            let nested = module
-                .functions
-                .iter()
-                .enumerate()
-                .rev()
-                .find(|(_, function)| {
-                    function.scope == at
-                        && function.class.is_none()
-                        && function.name.as_ref() == first
-                });
-            if let Some((nested, _)) = nested
-                && rest.is_empty()
+            let nested = rest.is_empty().then(|| {
+                module
+                    .functions_named(first)
+                    .rfind(|(_, function)| function.scope == at && function.class.is_none())
+            });
+            if let Some((nested, _)) = nested.flatten()
                 && let Some(module) = self.module(&module.path)
             {
                 return Found {
@@ -156,13 +148,11 @@ impl Code {
                     is_sole: true,
                 };
             }
-            let import = module.imports.iter().rev().find(|import| {
-                import.scope == at
-                    && import.bound.as_ref() == first
-                    && import.name.as_deref() != Some("*")
-            });
-            if let Some(import) = import {
-                return self.follow_import(&module.path, import, rest, 0);
+            let import = module
+                .imports_bound(first)
+                .rfind(|(_, import)| import.scope == at && import.name.as_deref() != Some("*"));
+            if let Some((place, _)) = import {
+                return self.follow_import(module, place, rest, 0);
             }
             at = module
                 .functions
@@ -252,39 +242,25 @@ impl Code {
         hops: u8,
     ) -> Option<Found<'c>> {
         let function = module
-            .functions
-            .iter()
-            .enumerate()
-            .rev()
-            .find(|(_, function)| {
-                is_top(function.scope, function.class) && function.name.as_ref() == name
-            });
+            .functions_named(name)
+            .rfind(|(_, function)| is_top(function.scope, function.class));
         let class = module
-            .classes
-            .iter()
-            .enumerate()
-            .rev()
-            .find(|(_, class)| class.scope.is_none() && class.qualified.as_ref() == name);
-        let import = module.imports.iter().rev().find(|import| {
-            import.scope.is_none()
-                && import.bound.as_ref() == name
-                && import.name.as_deref() != Some("*")
-        });
+            .classes_named(name)
+            .rfind(|(_, class)| class.scope.is_none());
+        let import = module
+            .imports_bound(name)
+            .rfind(|(_, import)| import.scope.is_none() && import.name.as_deref() != Some("*"));
         let line = [
             function.map(|(_, function)| function.line),
             class.map(|(_, class)| class.line),
-            import.map(|import| import.line),
+            import.map(|(_, import)| import.line),
         ]
         .into_iter()
         .flatten()
         .max();
         let variable = module
-            .assignments
-            .iter()
-            .rev()
-            .find(|assignment| {
-                assignment.binding == Binding::Module && assignment.name.as_ref() == name
-            })
+            .assignments_to(name)
+            .rfind(|assignment| assignment.binding == Binding::Module)
             .map(|assignment| assignment.line);
         let Some(line) = line else {
             let line = variable.or_else(|| {
@@ -318,7 +294,7 @@ impl Code {
                 self.find_attribute(module, index, rest, hops)
             });
         }
-        import.map(|import| self.follow_import(&module.path, import, rest, hops + 1))
+        import.map(|(place, _)| self.follow_import(module, place, rest, hops + 1))
     }
 
     /// What a module has without binding it: modules below it, names taken by `*`.
@@ -343,22 +319,25 @@ impl Code {
             return Found::unknown("a file with syntax errors");
         }
         let mut doubt = None;
-        for import in &module.imports {
+        for (place, import) in module.imports.iter().enumerate() {
             if import.name.as_deref() != Some("*") || import.scope.is_some() {
                 continue;
             }
-            match self.resolve(&module.path, import) {
+            let known = self.resolution(&module.path, place);
+            let known = known.map_or_else(
+                || Cow::Owned(self.resolve(&module.path, import)),
+                Cow::Borrowed,
+            );
+            match known.as_ref() {
                 Resolution::File { path, .. } => {
                     let is_private = name.starts_with('_');
-                    let exports = self
-                        .module(&path)
-                        .and_then(|module| module.exports.as_ref());
+                    let exports = self.module(path).and_then(|module| module.exports.as_ref());
                     if exports.map_or(is_private, |exports| {
                         !exports.iter().any(|n| n.as_ref() == name)
                     }) {
                         continue;
                     }
-                    let found = self.follow_in(&path, &join_dotted(name, rest), hops + 1);
+                    let found = self.follow_in(path, &join_dotted(name, rest), hops + 1);
                     match found.what {
                         Definition::Missing(..) => {}
                         Definition::Unknown(why) => doubt = Some(why),
@@ -380,10 +359,15 @@ impl Code {
         Found::sole(Definition::Missing(module, name.into()))
     }
 
-    fn follow_import(&self, path: &str, import: &Import, rest: &str, hops: u8) -> Found<'_> {
+    /// Follows the import at that place of a module.
+    fn follow_import(&self, module: &Module, place: usize, rest: &str, hops: u8) -> Found<'_> {
+        let Some(import) = module.imports.get(place) else {
+            return Found::unknown("an import that is not there");
+        };
         if hops > MAX_HOPS {
             return Found::unknown("too many imports lead from one to the next");
         }
+        let path = &module.path;
         // `import a.b` binds `a`.
         if import.name.is_none() && import.level == 0 {
             let top = import.module.split('.').next().unwrap_or_default();
@@ -394,22 +378,33 @@ impl Code {
             };
             return self.follow_absolute(path, &join_dotted(head, rest), hops + 1);
         }
-        match self.resolve(path, import) {
-            Resolution::File { path, name: None } => self.follow_path(&path, rest, hops + 1),
+        let known = self.resolution(path, place);
+        let known = known.map_or_else(|| Cow::Owned(self.resolve(path, import)), Cow::Borrowed);
+        match known.as_ref() {
+            Resolution::File { path, name: None } => self.follow_path(path, rest, hops + 1),
             Resolution::File {
                 path,
                 name: Some(name),
-            } => self.follow_in(&path, &join_dotted(&name, rest), hops + 1),
-            Resolution::Folder { path } if rest.is_empty() => Found::sole(Definition::Folder(path)),
+            } => self.follow_in(path, &join_dotted(name, rest), hops + 1),
+            Resolution::Folder { path } if rest.is_empty() => {
+                Found::sole(Definition::Folder(path.clone()))
+            }
             Resolution::Folder { .. } => Found::unknown("a folder without `__init__.py`"),
             Resolution::Standard(_) | Resolution::Outside { .. } => {
                 let name = import.name.as_deref().unwrap_or_default();
                 let dotted = join_dotted(&join_dotted(&import.module, name), rest);
                 Found::sole(Definition::Outside(dotted.into()))
             }
-            Resolution::Missing { module, .. } => Found::sole(Definition::Unresolved(module)),
+            Resolution::Missing { module, .. } => {
+                Found::sole(Definition::Unresolved(module.clone()))
+            }
             Resolution::Undecided { .. } => Found::unknown("an import that cannot be decided"),
         }
+    }
+
+    /// Returns what an import of the file at `path` was found to lead to when the modules were joined.
+    fn resolution(&self, path: &str, place: usize) -> Option<&Resolution> {
+        self.resolved.get(self.index(path)?)?.get(place)
     }
 
     /// Finds an attribute of a class, through the classes it is derived from.
@@ -430,24 +425,17 @@ impl Code {
         if !rest.is_empty() {
             return Found::unknown("an attribute of an attribute");
         }
-        let own: Vec<usize> = module
-            .functions
-            .iter()
-            .enumerate()
-            .filter(|(_, function)| {
-                function.class == u32::try_from(class).ok() && function.name.as_ref() == name
-            })
-            .map(|(index, _)| index)
-            .collect();
-        if let Some(last) = own.last() {
+        let mut own = module
+            .functions_named(name)
+            .filter(|(_, function)| function.class == u32::try_from(class).ok());
+        if let Some((last, _)) = own.next_back() {
             return Found {
-                what: Definition::Function(module, *last),
-                is_sole: own.len() == 1,
+                what: Definition::Function(module, last),
+                is_sole: own.next_back().is_none(),
             };
         }
-        let assigned = module.assignments.iter().find(|assignment| {
-            assignment.name.as_ref() == name
-                && matches!(assignment.binding, Binding::Class(of) | Binding::Instance(of) if of as usize == class)
+        let assigned = module.assignments_to(name).find(|assignment| {
+            matches!(assignment.binding, Binding::Class(of) | Binding::Instance(of) if of as usize == class)
         });
         if let Some(assigned) = assigned {
             return Found::sole(Definition::Variable(module, assigned.line));

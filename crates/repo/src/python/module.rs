@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lookup::Lookup;
+
 /// The summary of one Python file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Module {
@@ -52,6 +54,8 @@ pub struct Module {
     pub unbound: Vec<Unbound>,
     /// Changes of `sys.path`, at any depth.
     pub path_edits: Vec<PathEdit>,
+    #[serde(skip)]
+    pub(crate) lookup: Lookup,
 }
 
 impl Module {

@@ -3,7 +3,7 @@
 //! Not here: why a missing one is missing ([`super::traces`]), and what a name in a file is
 //! ([`super::define`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
 use super::code::Code;
 use super::module::Import;
@@ -52,9 +52,12 @@ pub enum Resolution {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     /// `bot/cli` leads to `bot/cli.py`, `bot` to `bot/__init__.py`.
-    modules: BTreeMap<Box<str>, Box<str>>,
+    modules: HashMap<Box<str>, Box<str>>,
     /// Folders with a module file at any depth.
-    folders: BTreeSet<Box<str>>,
+    folders: HashSet<Box<str>>,
+    /// Below which folders there is a module or folder of this name: a large repository has hundreds of search
+    /// folders, and few of them hold what a name begins with.
+    parents: HashMap<Box<str>, Vec<Box<str>>>,
 }
 
 /// Suffixes of files that Python can import, best first.
@@ -82,7 +85,21 @@ impl Files {
                 folder = split(folder).0;
             }
         }
+        for path in files.modules.keys().chain(&files.folders) {
+            let (folder, name) = split(path);
+            let parents = files.parents.entry(name.into()).or_default();
+            parents.push(folder.into());
+        }
+        for parents in files.parents.values_mut() {
+            parents.sort_unstable();
+            parents.dedup();
+        }
         files
+    }
+
+    /// Returns the folders below which there is a module or folder of that name.
+    fn parents(&self, name: &str) -> &[Box<str>] {
+        self.parents.get(name).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -192,10 +209,9 @@ impl Code {
             return undecided("`__main__` is whatever was started");
         }
         let standard = standard_module(top);
-        let roots = self.roots.of(importer);
         let mut part: Option<(usize, bool)> = None;
         let mut folder: Option<String> = None;
-        for root in &roots {
+        for root in self.roots_with(importer, top) {
             // A module of a package never hides one of Python's own: only the folder of a script and the
             // roots are on the path.
             if standard.is_some_and(|standard| standard.gone_in.is_none())
@@ -236,55 +252,55 @@ impl Code {
             Some((_, false)) | None => Resolution::Outside {
                 package: top.into(),
             },
-            Some((depth, true)) => self.missing(importer, &names, depth),
+            Some((_, true)) => self.missing(importer, &names),
         }
     }
 
     /// Whether settings, or the file itself, put a folder on the path.
     fn is_settled(&self, importer: &str, root: &str) -> bool {
-        let is_named = |known: &[Box<str>]| known.iter().any(|known| known.as_ref() == root);
-        is_named(self.roots.settled()) || is_named(self.roots.put_by(importer))
+        self.roots.is_settled(root) || self.roots.is_put_by(importer, root)
+    }
+
+    /// Returns the folders in which imports of a file are looked up and that hold a module or folder of that name,
+    /// most usual first.
+    fn roots_with<'c>(&'c self, importer: &'c str, name: &str) -> Vec<&'c str> {
+        if name.is_empty() {
+            // A name with dots before it.
+            let mut roots = self.roots.of(importer);
+            roots.retain(|root| self.files.module(root).is_some() || self.files.has_folder(root));
+            return roots;
+        }
+        let parents = self.files.parents(name).iter().map(AsRef::as_ref);
+        let mut ranked: Vec<_> = parents
+            .filter_map(|folder| Some((self.roots.rank(importer, folder)?, folder)))
+            .collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, folder)| folder).collect()
     }
 
     /// Whether a module is found from where settings, or the file itself, make Python look.
     fn is_surely_here(&self, importer: &str, dotted: &str) -> bool {
-        let names: Vec<&str> = dotted.split('.').collect();
-        let settled = self
-            .roots
-            .settled()
-            .iter()
-            .chain(self.roots.put_by(importer));
-        settled
-            .map(AsRef::as_ref)
-            .any(|root| !matches!(self.files.follow(root, &names), Found::Nothing))
+        let top = dotted.split('.').next().unwrap_or_default();
+        let roots = self.roots_with(importer, top);
+        roots.iter().any(|root| self.is_settled(importer, root))
     }
 
     /// Whether a folder is one that a program's start puts on the path, for sure enough to hide a module of
     /// Python's own library.
     fn is_search_folder(&self, importer: &str, root: &str) -> bool {
         root.is_empty()
-            || self
-                .roots
-                .put_by(importer)
-                .iter()
-                .any(|own| own.as_ref() == root)
+            || self.roots.is_put_by(importer, root)
             || (split(importer).0 == root && self.files.module(root).is_none())
     }
 
-    fn missing(&self, importer: &str, names: &[&str], depth: usize) -> Resolution {
+    fn missing(&self, importer: &str, names: &[&str]) -> Resolution {
         if let Some(reason) = self.why_not_missing(importer, names) {
             return undecided(reason);
         }
         let head = names.first().copied().unwrap_or_default();
         let mut expected: Vec<Box<str>> = Vec::new();
-        for root in self.roots.of(importer) {
-            if !matches!(
-                self.files.follow(root, &names[..depth.min(names.len())]),
-                Found::Nothing
-            ) || (depth == 0 && head == names.join("."))
-            {
-                push_expected(&mut expected, &join(root, &names.join("/")));
-            }
+        for root in self.roots_with(importer, head) {
+            push_expected(&mut expected, &join(root, &names.join("/")));
         }
         Resolution::Missing {
             module: names.join(".").into(),

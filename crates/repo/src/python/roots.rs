@@ -5,7 +5,7 @@
 //! path: a name that resolves in one of them is not called missing. Nothing is executed.
 //! Not here: which file a name leads to, that is [`super::resolve`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::module::{EditFolder, Module};
 use crate::tree::Tree;
@@ -15,10 +15,14 @@ use crate::tree::Tree;
 pub(super) struct Roots {
     /// From settings, the layout and project files, most usual first; the repository's root is `""`.
     settled: Vec<Box<str>>,
+    /// Places in `settled`.
+    settled_at: HashMap<Box<str>, usize>,
     /// What a file puts on the path itself.
     own: BTreeMap<Box<str>, Vec<Box<str>>>,
     /// What some file puts on the path: known to a file that another one started.
     any: Vec<Box<str>>,
+    /// Places in `any`.
+    any_at: HashMap<Box<str>, usize>,
     /// Files whose changes of the path cannot be computed.
     unknown: BTreeSet<Box<str>>,
 }
@@ -63,7 +67,8 @@ impl Roots {
     }
 
     fn settle(&mut self, folder: &str) {
-        if !self.settled.iter().any(|known| known.as_ref() == folder) {
+        if !self.settled_at.contains_key(folder) {
+            self.settled_at.insert(folder.into(), self.settled.len());
             self.settled.push(folder.into());
         }
     }
@@ -158,7 +163,8 @@ impl Roots {
                 }
             }
             for path in found {
-                if !self.any.iter().any(|known| known.as_ref() == path) {
+                if !self.any_at.contains_key(path.as_str()) {
+                    self.any_at.insert(path.as_str().into(), self.any.len());
                     self.any.push(path.as_str().into());
                 }
                 self.own
@@ -171,23 +177,55 @@ impl Roots {
 
     /// Returns the folders in which imports of the file at `path` are looked up, most usual first.
     pub(super) fn of<'r>(&'r self, path: &'r str) -> Vec<&'r str> {
-        let (folder, _) = split(path);
-        let mut found: Vec<&'r str> = Vec::new();
-        let mut add = |folder: &'r str| {
-            if !found.contains(&folder) {
-                found.push(folder);
-            }
-        };
-        self.put_by(path).iter().for_each(|own| add(own.as_ref()));
-        add(folder);
-        self.settled.iter().for_each(|root| add(root.as_ref()));
-        let mut above = folder;
-        while !above.is_empty() {
-            above = split(above).0;
-            add(above);
+        let mut above = split(path).0;
+        let own = std::iter::once(above);
+        let parents = std::iter::from_fn(|| {
+            (!above.is_empty()).then(|| {
+                above = split(above).0;
+                above
+            })
+        });
+        let named = |list: &'r [Box<str>]| list.iter().map(AsRef::as_ref);
+        let mut seen = HashSet::new();
+        named(self.put_by(path))
+            .chain(own)
+            .chain(named(&self.settled))
+            .chain(parents)
+            .chain(named(&self.any))
+            .filter(|folder| seen.insert(*folder))
+            .collect()
+    }
+
+    /// Says where in [`Self::of`] a folder stands, without making the list: the less, the earlier. `None` where it
+    /// does not.
+    pub(super) fn rank(&self, path: &str, folder: &str) -> Option<(u8, usize)> {
+        let own = split(path).0;
+        let is_above = own.len() > folder.len()
+            && own
+                .strip_prefix(folder)
+                .is_some_and(|rest| folder.is_empty() || rest.starts_with('/'));
+        let mut put = self.put_by(path).iter();
+        if let Some(at) = put.position(|put| put.as_ref() == folder) {
+            Some((0, at))
+        } else if own == folder {
+            Some((1, 0))
+        } else if let Some(at) = self.settled_at.get(folder) {
+            Some((2, *at))
+        } else if is_above {
+            Some((3, own.len() - folder.len()))
+        } else {
+            self.any_at.get(folder).map(|at| (4, *at))
         }
-        self.any.iter().for_each(|root| add(root.as_ref()));
-        found
+    }
+
+    /// Says whether settings name a folder.
+    pub(super) fn is_settled(&self, folder: &str) -> bool {
+        self.settled_at.contains_key(folder)
+    }
+
+    /// Says whether the file at `path` puts a folder on the path itself.
+    pub(super) fn is_put_by(&self, path: &str, folder: &str) -> bool {
+        self.put_by(path).iter().any(|put| put.as_ref() == folder)
     }
 
     /// Returns the folders that settings name, the repository's root among them.
@@ -196,7 +234,7 @@ impl Roots {
     }
 
     /// Returns the folders that the file at `path` puts on the path itself.
-    pub(super) fn put_by(&self, path: &str) -> &[Box<str>] {
+    fn put_by(&self, path: &str) -> &[Box<str>] {
         self.own.get(path).map_or(&[], Vec::as_slice)
     }
 
@@ -370,6 +408,12 @@ mod tests {
         let roots = Roots::new(&[module], &tree);
         let found = roots.of("scripts/deep/run.py");
         assert_eq!(found.first(), Some(&"scripts/shared"));
+        let rank = |folder| roots.rank("scripts/deep/run.py", folder);
+        assert!(
+            found.is_sorted_by_key(|folder| rank(folder).unwrap()),
+            "{found:?}"
+        );
+        assert_eq!(rank("elsewhere"), None);
         for folder in [
             "",
             "src",

@@ -74,6 +74,8 @@ pub struct Traces<'a> {
     small: HashMap<String, &'a str>,
     /// Lines of the root's ignore file.
     patterns: Vec<(Gitignore, Arc<IgnorePattern>)>,
+    /// All of them that hide something, as one: most paths fit none.
+    any_pattern: Option<Gitignore>,
 }
 
 impl<'a> Traces<'a> {
@@ -119,6 +121,7 @@ impl<'a> Traces<'a> {
             named,
             small,
             patterns: patterns(tree),
+            any_pattern: any_pattern(tree),
         }
     }
 
@@ -165,6 +168,10 @@ impl<'a> Traces<'a> {
 
     /// What an ignore file of the repository would do to a file that is not there.
     fn by_pattern(&self, path: &str) -> Option<Trace> {
+        let any = self.any_pattern.as_ref();
+        if any.is_some_and(|any| any.matched_path_or_any_parents(path, false).is_none()) {
+            return None;
+        }
         self.patterns
             .iter()
             .find(|(matcher, _)| matcher.matched_path_or_any_parents(path, false).is_ignore())
@@ -196,6 +203,18 @@ fn patterns(tree: &Tree) -> Vec<(Gitignore, Arc<IgnorePattern>)> {
         }
     }
     found
+}
+
+/// Reads the lines of the root's ignore file that hide something as one.
+fn any_pattern(tree: &Tree) -> Option<Gitignore> {
+    let text = tree.text(".gitignore").unwrap_or_default();
+    let mut builder = GitignoreBuilder::new("");
+    let lines = text.lines().take(MAX_PATTERNS);
+    for line in lines.filter(|line| !line.starts_with('!')) {
+        // A line with a mistake hides nothing by itself either.
+        builder.add_line(None, line).ok();
+    }
+    builder.build().ok()
 }
 
 fn is_python(path: &str) -> bool {

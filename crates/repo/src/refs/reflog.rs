@@ -470,6 +470,21 @@ fn asked_since(entries: &[Entry], start: Option<&LogEnd>) -> usize {
     }
 }
 
+/// Takes a log apart, as a file and as git's answer.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let mut makers = Makers::default();
+    let read: Vec<Entry> = entries(bytes).collect();
+    makers.add(HEAD, &read);
+    let asked: Vec<Entry> = bytes
+        .split(|byte| *byte == b'\n')
+        .filter_map(parse_asked)
+        .collect();
+    assert!(asked_since(&asked, None) == asked.len());
+    makers.add("refs/heads/main", &asked);
+    let _ = oids(read.into_iter().chain(asked));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, BufRead as _};
+use std::io::{self, BufRead, Read as _};
 use std::path::Path;
 
 use tradewind_host::files;
@@ -20,6 +20,8 @@ use crate::oid::Oid;
 const MAX_SYMREF_DEPTH: usize = 5;
 /// Bound on folders within folders below `refs/`.
 const MAX_DEPTH: usize = 32;
+/// Bound on a line of `packed-refs`; a file system's names end at 4096 bytes.
+const MAX_LINE_BYTES: u64 = 64 * 1024;
 /// Bound on the sentences kept about what could not be read.
 const MAX_PROBLEMS: usize = 50;
 
@@ -171,29 +173,50 @@ impl Reading {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(RepoError::read(&path)(source)),
         };
-        for line in io::BufReader::new(file).split(b'\n') {
-            let line = line.map_err(RepoError::read(&path))?;
-            if matches!(line.first(), None | Some(b'#' | b'^')) {
-                continue;
+        self.take_lines(io::BufReader::new(file))
+            .map_err(RepoError::read(&path))
+    }
+
+    /// Takes the lines of `packed-refs`. One beyond the bound is passed over and told: no name is that long, and a
+    /// file of zeros has no line feed.
+    fn take_lines(&mut self, mut file: impl BufRead) -> io::Result<()> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let mut part = file.by_ref().take(MAX_LINE_BYTES);
+            if part.read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
             }
-            let at = line
-                .iter()
-                .position(|byte| *byte == b' ')
-                .unwrap_or(line.len());
-            let (oid, name) = line.split_at(at);
-            let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
-            if !name.starts_with(BRANCHES) && !name.starts_with(TAGS) {
-                continue;
-            }
-            match Oid::from_hex(oid) {
-                // A loose ref wins over a packed one.
-                Ok(oid) => {
-                    self.refs.entry(name).or_insert(oid);
-                }
-                Err(_) => self.problem(|| format!("{name} is packed without an object id")),
+            if line.last() == Some(&b'\n') || (line.len() as u64) < MAX_LINE_BYTES {
+                self.take_packed(line.strip_suffix(b"\n").unwrap_or(&line));
+            } else {
+                self.problem(|| format!("packed-refs has a line beyond {MAX_LINE_BYTES} bytes"));
+                file.skip_until(b'\n')?;
             }
         }
-        Ok(())
+    }
+
+    /// Takes `<oid> <name>`.
+    fn take_packed(&mut self, line: &[u8]) {
+        if matches!(line.first(), None | Some(b'#' | b'^')) {
+            return;
+        }
+        let at = line
+            .iter()
+            .position(|byte| *byte == b' ')
+            .unwrap_or(line.len());
+        let (oid, name) = line.split_at(at);
+        let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
+        if !name.starts_with(BRANCHES) && !name.starts_with(TAGS) {
+            return;
+        }
+        match Oid::from_hex(oid) {
+            // A loose ref wins over a packed one.
+            Ok(oid) => {
+                self.refs.entry(name).or_insert(oid);
+            }
+            Err(_) => self.problem(|| format!("{name} is packed without an object id")),
+        }
     }
 
     fn ask_git(&mut self, git: &Git, location: &Location) -> Result<(), RepoError> {
@@ -237,6 +260,26 @@ impl Reading {
     }
 }
 
+/// Takes loose and packed references apart, whatever they hold.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let mut reading = Reading::default();
+    assert!(reading.take_lines(bytes).is_ok());
+    for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        match parse_ref(line) {
+            Some(Value::Symbolic(target)) => {
+                reading
+                    .symbolic
+                    .push((format!("refs/heads/{number}"), target));
+            }
+            Some(Value::Oid(oid)) => assert!(!oid.is_zero()),
+            None => {}
+        }
+    }
+    let _ = reading.resolve();
+    assert!(reading.problems.len() <= MAX_PROBLEMS);
+}
+
 /// Finds the commits at which the repository's other work trees stand without a branch.
 fn other_heads(location: &Location) -> BTreeMap<String, Oid> {
     let mut heads = BTreeMap::new();
@@ -253,4 +296,24 @@ fn has_lock_suffix(name: &str) -> bool {
     Path::new(name)
         .extension()
         .is_some_and(|extension| extension == "lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_packed_refs_without_end_is_told_and_the_rest_is_read() {
+        let oid = "a".repeat(40);
+        let endless = "0".repeat(300_000);
+        let text = format!("# pack-refs\n{oid} refs/heads/one\n{endless}\n{oid} refs/tags/two");
+        let mut reading = Reading::default();
+        reading.take_lines(text.as_bytes()).unwrap();
+        let names: Vec<_> = reading.refs.keys().map(String::as_str).collect();
+        assert_eq!(names, ["refs/heads/one", "refs/tags/two"]);
+        assert_eq!(
+            reading.problems,
+            ["packed-refs has a line beyond 65536 bytes"]
+        );
+    }
 }

@@ -186,6 +186,18 @@ pub(super) fn is_random(value: &[u8]) -> bool {
         && !is_words(value)
 }
 
+/// Says whether a value is a UUID as text.
+pub(super) fn is_uuid(value: &[u8]) -> bool {
+    let parts: Vec<&[u8]> = value.split(|byte| *byte == b'-').collect();
+    parts
+        .iter()
+        .map(|part| part.len())
+        .eq([8_usize, 4, 4, 4, 12])
+        && parts
+            .iter()
+            .all(|part| part.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// Says whether a value reads as words: `oauth2_client_credentials`, `MyTokenProvider`, `a.b.c`.
 fn is_words(value: &[u8]) -> bool {
     let is_separator = |byte: &u8| matches!(byte, b'_' | b'-' | b'.' | b'/' | b':');
@@ -299,7 +311,16 @@ pub(super) fn is_assigned_secret(name: &[u8], value: &[u8], bound: Bound) -> boo
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let is_harmless = HARMLESS_ENDINGS.iter().any(|ending| name.ends_with(ending))
         || HARMLESS_PARTS.iter().any(|part| name.contains(part));
-    if is_harmless || !is_token_text(value) || is_placeholder(value) || is_words(value) {
+    // The address of a contract or account on a chain is public; its private key is longer.
+    let is_address = value.len() == 42
+        && value.starts_with(b"0x")
+        && value.iter().skip(2).all(u8::is_ascii_hexdigit);
+    if is_harmless
+        || is_address
+        || !is_token_text(value)
+        || is_placeholder(value)
+        || is_words(value)
+    {
         return false;
     }
     let is_password = name.contains("pass");

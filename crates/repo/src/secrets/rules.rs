@@ -20,6 +20,8 @@ enum Judge {
     Random,
     /// As before, and only where the file or line talks of it.
     RandomNear(&'static str),
+    /// As `Random`, but for the numbers that programs give their own runs (UUIDs).
+    Session,
     /// A block of a private key, from its first to its last line.
     KeyBlock,
     /// A password in a URL.
@@ -304,7 +306,7 @@ const SHAPES: &[(&str, Judge, Lead, &str)] = &[
     ),
     (
         "session-cookie",
-        Judge::Random,
+        Judge::Session,
         SESSION,
         r#"(?i)["'](?:sessionid|session_id|sessid|phpsessid|jsessionid|connect\.sid|tv_ecuid|li_at|auth_token)["']\s{0,4}[:=]\s{0,4}["']([A-Za-z0-9%+/_.~|-]{20,600})["']"#,
     ),
@@ -493,6 +495,10 @@ impl Rule {
             Judge::Random | Judge::RandomNear(_) => {
                 (!place.is_noisy && plausible::is_random(value)).then_some(span)
             }
+            Judge::Session => {
+                let is_random = !place.is_noisy && plausible::is_random(value);
+                (is_random && !plausible::is_uuid(value)).then_some(span)
+            }
             Judge::KeyBlock => key_block(bytes, span),
             Judge::UrlPassword => plausible::is_password(value).then_some(span),
             Judge::Assignment => {
@@ -535,6 +541,9 @@ fn key_block(bytes: &[u8], (start, header_end): (usize, usize)) -> Option<(usize
         .map_or(0, |at| at + 5);
     has_body.then_some((start, header_end + end + marker.len() + close))
 }
+
+#[cfg(test)]
+mod differential;
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,9 @@ pub(super) fn read(git: &Git, location: &Location, commit: Oid) -> Result<Tree, 
     let commit = commit.to_string();
     let args = ["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str()];
     let is_whole = git.records(&location.git_dir, &args, Vec::new(), 0, |record| {
+        if files.len() == MAX_FILES {
+            return ControlFlow::Break(());
+        }
         if let Some(file) = entry(record) {
             let is_file = matches!(file.kind, FileKind::Regular | FileKind::Executable);
             if is_file && file.size <= super::MAX_TEXT_BYTES {
@@ -33,11 +36,7 @@ pub(super) fn read(git: &Git, location: &Location, commit: Oid) -> Result<Tree, 
             }
             files.push(file);
         }
-        if files.len() < MAX_FILES {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
+        ControlFlow::Continue(())
     })?;
     if !is_whole {
         unread.push(Unread {
@@ -71,4 +70,12 @@ fn entry(record: &[u8]) -> Option<File> {
         kind: index::kind(mode),
         state: FileState::Tracked,
     })
+}
+
+/// Takes records of `git ls-tree` apart.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(answer: &[u8]) {
+    for file in answer.split(|byte| *byte == 0).filter_map(entry) {
+        assert_eq!(file.state, FileState::Tracked);
+    }
 }

@@ -75,6 +75,7 @@ struct Listing<'a> {
     ignored_by: BTreeMap<Box<str>, Arc<IgnorePattern>>,
     odd: BTreeMap<Box<str>, PathBuf>,
     too_long: usize,
+    too_long_untracked: usize,
     unread: Vec<Unread>,
 }
 
@@ -88,6 +89,7 @@ impl<'a> Listing<'a> {
             ignored_by: BTreeMap::new(),
             odd: BTreeMap::new(),
             too_long: 0,
+            too_long_untracked: 0,
             unread: Vec::new(),
         }
     }
@@ -171,7 +173,9 @@ impl<'a> Listing<'a> {
             }
             return;
         };
-        if stamp.size > MAX_TEXT_BYTES && kind != FileKind::Link && fact.is_some() {
+        if stamp.size > MAX_TEXT_BYTES && kind != FileKind::Link && fact.is_none() {
+            self.too_long_untracked += 1;
+        } else if stamp.size > MAX_TEXT_BYTES && kind != FileKind::Link {
             self.too_long += 1;
             if self.too_long <= MAX_TOLD {
                 let mib = stamp.size / (1024 * 1024);
@@ -245,6 +249,13 @@ impl<'a> Listing<'a> {
             self.unread(
                 "files",
                 format!("{more} more are beyond 2 MiB and not read"),
+            );
+        }
+        if self.too_long_untracked > 0 {
+            let count = self.too_long_untracked;
+            self.unread(
+                "files that git does not track",
+                format!("{count} are beyond 2 MiB and not read"),
             );
         }
         self.unread.extend(problems.iter().cloned());

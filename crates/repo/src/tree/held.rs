@@ -1,6 +1,6 @@
 //! Texts that are held in memory because no file on disk has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ pub(super) fn read(
     let mut blobs: BTreeMap<Oid, Arc<[u8]>> = BTreeMap::new();
     let mut held = 0;
     let mut is_full = false;
+    // A content that a million files share is read once.
+    let mut asked = HashSet::new();
+    let ids = ids.into_iter().filter(|id| asked.insert(*id));
     let skipped = objects::read(git, location, ids, MAX_TEXT_BYTES, |oid, bytes| {
         if is_binary(bytes) && bytes.len() > MAX_BINARY_BYTES {
             return ControlFlow::Continue(());

@@ -162,6 +162,16 @@ fn time(value: &str) -> Option<i64> {
         .checked_add(ns.parse().ok()?)
 }
 
+/// Takes records of `git ls-files` apart.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(answer: &[u8]) {
+    for record in answer.split(|byte| *byte == 0) {
+        let (_, rest) = split(record);
+        assert!(record.ends_with(rest));
+        let _ = fact(rest);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,8 +33,17 @@ pub(super) fn locate(
 }
 
 fn numbered(file: &Path) -> HashMap<String, u32> {
-    let bytes = files::read_bounded(file, MAX_BYTES).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
+    lines(&files::read_bounded(file, MAX_BYTES).unwrap_or_default())
+}
+
+/// Takes an ignore file apart.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let _ = lines(bytes).into_values().max();
+}
+
+fn lines(bytes: &[u8]) -> HashMap<String, u32> {
+    let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     (1..)
         .zip(text.lines())

@@ -167,3 +167,17 @@ impl Tracked {
         self.paths.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 }
+
+/// Takes records of `git ls-files` apart.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz(answer: &[u8]) {
+    let mut tracked = Tracked::default();
+    for record in answer.split(|byte| *byte == 0) {
+        tracked.push(record);
+    }
+    for at in 0..tracked.len() {
+        let path = tracked.path(at).to_vec();
+        let _ = (tracked.find(&path), tracked.holds(&path), tracked.kind(at));
+    }
+    assert!(tracked.expected_in(b"") <= tracked.expected());
+}

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use tradewind_repo::Location;
-use tradewind_repo::history::{Commit, Deed, History, Options};
+use tradewind_repo::history::Lines::{Counted, Unasked};
+use tradewind_repo::history::{Commit, Deed, History, LARGE_BYTES, Lines, Options};
 
 use crate::scratch::Scratch;
 
@@ -222,6 +223,61 @@ fn a_missing_blob_costs_one_commit_its_line_counts_and_nothing_else() {
             .iter()
             .any(|unread| unread.what == "changes of 2 commits")
     );
+}
+
+#[test]
+fn only_lines_that_are_asked_for_are_counted_and_later_questions_add_to_the_cache() {
+    let scratch = Scratch::new();
+    for n in 0..4 {
+        scratch.write("a.py", &"x\n".repeat(n + 1));
+        scratch.run(&["add", "."]);
+        scratch.commit(&format!("c{n}"));
+    }
+    let long = usize::try_from(LARGE_BYTES).unwrap();
+    scratch.write("long.csv", &"1\n".repeat(long / 2));
+    scratch.write("long.bin", &"\0".repeat(long));
+    scratch.run(&["add", "."]);
+    scratch.commit("long");
+    let cache = scratch.folder().join("cache/history");
+    let asked = |counts: &(dyn Fn(&History, &Commit) -> bool + Sync)| {
+        let options = Options {
+            cache: Some(&cache),
+            counts: Some(counts),
+            ..Options::default()
+        };
+        let history = read_at(&scratch, &scratch.location(), &options);
+        let lines: Vec<Lines> = history.commits.iter().map(|commit| commit.lines).collect();
+        (history, lines)
+    };
+    // Who chooses sees the changes; what is large is counted in any case.
+    let chosen = |history: &History, commit: &Commit| {
+        commit.subject() == "c2" && history.path(commit.changes[0].path) == "a.py"
+    };
+    for _ in 0..2 {
+        let (history, lines) = asked(&chosen);
+        assert_eq!(lines, [Counted, Unasked, Counted, Unasked, Unasked]);
+        assert_eq!(changes(&history, &history.commits[1]), ["M a.py +? -?"]);
+        assert_eq!(changes(&history, &history.commits[2]), ["M a.py +1 -0"]);
+        let sizes: Vec<Option<u64>> = history.commits[0]
+            .changes
+            .iter()
+            .map(|change| history.size(change.blob.unwrap()))
+            .collect();
+        // The text has more lines than a person writes.
+        assert_eq!(sizes, [Some(LARGE_BYTES), Some(LARGE_BYTES)]);
+        assert!(history.unread.is_empty(), "{:?}", history.unread);
+    }
+    let (all, lines) = asked(&|_, _| true);
+    assert_eq!(lines, [Counted; 5]);
+    assert_eq!(
+        asked(&|_, _| false).1,
+        [Counted; 5],
+        "what is known stays known"
+    );
+    let plain = read(&scratch);
+    for (one, other) in all.commits.iter().zip(&plain.commits) {
+        assert_eq!(changes(&all, one), changes(&plain, other));
+    }
 }
 
 #[test]

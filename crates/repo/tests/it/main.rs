@@ -14,6 +14,7 @@ mod join;
 mod location;
 mod objects;
 mod outline;
+mod partial;
 mod random_history;
 mod scratch;
 mod secrets;

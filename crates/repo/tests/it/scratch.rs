@@ -65,7 +65,7 @@ impl Scratch {
             .unwrap_or_else(|error| panic!("{args:?}: {error}"))
     }
 
-    fn run_with(
+    pub(crate) fn run_with(
         &self,
         dir: &Path,
         args: &[&str],

@@ -8,6 +8,7 @@
 mod memory;
 mod text;
 
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,11 @@ use clap::ValueEnum;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tradewind_catalog::Catalog;
+use tradewind_core::nearest::likely;
 use tradewind_host::{dirs, files};
-use tradewind_insight::audit::Progress;
 use tradewind_insight::baseline::{self, Baseline};
 use tradewind_insight::config::AuditSection;
+use tradewind_insight::progress::{Doing, Progress};
 use tradewind_insight::report::{Decisions, contract, html, markdown, sarif};
 use tradewind_insight::{Area, Audit, Report, Request, Selection, Severity, audit, pages};
 use tradewind_repo::Location;
@@ -27,7 +29,7 @@ use tradewind_repo::Location;
 use crate::daemon::blocking;
 use crate::place::{CONFIG_FILE, Place};
 use crate::report::{Exit, Failure, Outcome};
-use crate::terminal;
+use crate::terminal::{self, Tone, paint};
 use crate::wire;
 
 /// After so long a person wants to see that something happens.
@@ -72,6 +74,9 @@ pub(crate) struct Args {
     /// Print the page of a rule: what it looks for, why, how to fix, when it is wrong
     #[arg(long, value_name = "RULE", exclusive = true)]
     explain: Option<String>,
+    /// List all rules by area, with what each looks for
+    #[arg(long, conflicts_with_all = ["path", "only", "since", "at", "baseline", "write_baseline", "output"])]
+    rules: bool,
 }
 
 /// The form of a report.
@@ -118,6 +123,9 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     if let Some(rule) = &args.explain {
         return explain(rule);
     }
+    if args.rules {
+        return list(args.format);
+    }
     check_names(&args.only)?;
     let path = place
         .cwd()
@@ -144,7 +152,8 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         request.selection = Selection::Only(args.only.clone());
     }
     let began = tokio::time::Instant::now();
-    let audit = look(request, args.at.as_deref()).await?;
+    // Never given back: taking a thousand modules apart takes longer than the process has left to live.
+    let audit = ManuallyDrop::new(look(request, args.at.as_deref()).await?);
     let took = began.elapsed();
     let report = Report::of(
         &audit,
@@ -174,34 +183,79 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
 
 fn explain(rule: &str) -> Outcome {
     let Some(page) = pages::page(rule) else {
-        let names: Vec<_> = audit::abouts().iter().map(|about| about.id).collect();
-        return Err(
-            Failure::new(Exit::Usage, format!("there is no rule {rule:?}"))
-                .hint(format!("choose from: {}", names.join(", "))),
-        );
+        let failure = Failure::new(Exit::Usage, format!("there is no rule {rule:?}"));
+        return Err(failure.hint(hint(rule, rules())));
     };
     terminal::line(page.trim_end());
     Ok(Exit::Done)
 }
 
+fn rules() -> impl Iterator<Item = &'static str> + Clone {
+    let ids: Vec<_> = audit::abouts().iter().map(|about| about.id).collect();
+    ids.into_iter()
+}
+
+/// Says which names a mistyped one may stand for, and where all of them are.
+fn hint(name: &str, names: impl Iterator<Item = &'static str> + Clone) -> String {
+    let all = "`tradewind audit --rules` lists all of them";
+    match likely(name, names).as_slice() {
+        [] => all.to_owned(),
+        likely => format!("did you mean `{}`? {all}", likely.join("`, `")),
+    }
+}
+
 fn check_names(only: &[String]) -> Result<(), Failure> {
-    let rules: Vec<_> = audit::abouts().iter().map(|about| about.id).collect();
-    let areas: Vec<_> = Area::ALL.iter().map(|area| area.as_str()).collect();
+    let names = || Area::ALL.iter().map(|area| area.as_str()).chain(rules());
     let unknown = only
         .iter()
-        .find(|name| !rules.contains(&name.as_str()) && !areas.contains(&name.as_str()));
+        .find(|name| !names().any(|known| known == name.as_str()));
     match unknown {
         None => Ok(()),
         Some(name) => Err(Failure::new(
             Exit::Usage,
             format!("{name:?} is neither a rule nor an area"),
         )
-        .hint(format!(
-            "areas: {}; rules: {}",
-            areas.join(", "),
-            rules.join(", ")
-        ))),
+        .hint(hint(name, names()))),
     }
+}
+
+/// Lists the rules by area.
+fn list(format: ReportFormat) -> Outcome {
+    let abouts = audit::abouts();
+    match format {
+        ReportFormat::Text => {
+            let width = abouts.iter().map(|about| about.id.len()).max().unwrap_or(0);
+            for area in Area::ALL {
+                terminal::line(paint(Tone::Strong, area.as_str()));
+                for about in abouts.iter().filter(|about| about.area == *area) {
+                    terminal::line(format_args!("  {:width$}  {}", about.id, about.title));
+                }
+            }
+            terminal::line("`tradewind audit --explain RULE` prints the page of one.");
+        }
+        ReportFormat::Json => {
+            let rules: Vec<_> = abouts
+                .iter()
+                .map(|about| {
+                    serde_json::json!({
+                        "rule": about.id, "title": about.title, "area": about.area,
+                        "severity": about.severity, "confidence": about.confidence,
+                        "timeframe": about.timeframe, "impact": about.impact,
+                        "action": about.action, "after": about.after,
+                    })
+                })
+                .collect();
+            let body = serde_json::json!({ "schema_version": 1, "rules": rules });
+            terminal::line(serde_json::to_string_pretty(&body).unwrap_or_default());
+        }
+        _ => {
+            return Err(
+                Failure::new(Exit::Usage, "the list of rules has no such form")
+                    .hint("say `--format text` or `--format json`"),
+            );
+        }
+    }
+    Ok(Exit::Done)
 }
 
 pub(super) fn today(place: &Place, asked: Option<Date>) -> Date {
@@ -355,19 +409,31 @@ fn draw(bar: &mut Option<indicatif::ProgressBar>, progress: &Progress) {
     if !terminal::is_watched() {
         return;
     }
-    let (what, done, of) = progress.get();
+    let stages = progress.get();
     let bar = bar.get_or_insert_with(|| {
         let bar = indicatif::ProgressBar::new(0);
-        let form = "{spinner} {msg} {wide_bar} {pos}/{len}";
-        if let Ok(style) = indicatif::ProgressStyle::with_template(form) {
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {msg} {wide_bar}") {
             bar.set_style(style);
         }
         bar
     });
-    bar.set_message(what);
+    bar.set_message(told(&stages));
+    // The bar is that of the first stage whose end is known.
+    let measured = stages.iter().find(|doing| doing.of > 0);
+    let (done, of) = measured.map_or((0, 0), |doing| (doing.done, doing.of));
     bar.set_length(u64::try_from(of).unwrap_or_default());
     bar.set_position(u64::try_from(done).unwrap_or_default());
     bar.tick();
+}
+
+/// Says what is being done: `reading history 4000/19698, parsing 812`.
+fn told(stages: &[Doing]) -> String {
+    let told = stages.iter().map(|doing| match (doing.of, doing.done) {
+        (0, 0) => doing.what.to_owned(),
+        (0, done) => format!("{} {done}", doing.what),
+        (of, done) => format!("{} {done}/{of}", doing.what),
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 fn show(place: &Place, args: &Args, report: &Report, took: Duration) -> Result<(), Failure> {

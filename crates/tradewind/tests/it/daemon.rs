@@ -461,12 +461,32 @@ fn a_daemon_that_starts_answers_before_it_has_looked_at_everything() {
     // It takes commands already.
     user.ok(&repo.path, &["pause"]);
     std::fs::write(go, "").unwrap();
-    let lines = out.lines().map_while(Result::ok);
-    assert!({ lines }.any(|line| line.starts_with("First page:")));
+    let mut lines = out.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.starts_with("First page:")));
     let status = user.ok(&repo.path, &["status"]);
     assert!(status.starts_with("running"), "{status}");
     user.ok(&repo.path, &["up", "--stop"]);
     assert!(child.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_daemon_goes_on_when_nobody_reads_what_it_says() {
+    let user = User::new();
+    let repo = Repo::new(user.home.path().join("bot"));
+    let mut child = user
+        .tradewind(&repo.path)
+        .args(["up", "--listen", "127.0.0.1:0"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The reader is gone before the first line is written, as after `up | head -0`.
+    drop(child.stdout.take());
+    user.until("a daemon without a reader", || {
+        let status = user.run(&repo.path, &["status"]).out;
+        status.starts_with("running").then_some(())
+    });
+    user.ok(&repo.path, &["up", "--stop"]);
+    assert!(child.wait().unwrap().success());
 }
 
 /// Says whether the daemon holds notices of the file system.

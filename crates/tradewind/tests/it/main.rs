@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod audit_bounds;
 mod browser;
 mod cli;
 mod cloudevents;

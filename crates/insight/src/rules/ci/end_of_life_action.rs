@@ -21,6 +21,9 @@ const ABOUT: About = About {
     after: &[],
 };
 
+/// From when on the announced end of a machine is told: jobs begin to fail on single days before it.
+const DAYS_OF_WARNING: i32 = 90;
+
 impl Rule for EndOfLifeAction {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -29,45 +32,54 @@ impl Rule for EndOfLifeAction {
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let mut dead = Vec::new();
         let mut old = Vec::new();
+        let mut ending = Vec::new();
         for workflow in &context.project.workflows {
             for job in &workflow.jobs {
                 for label in &job.runs_on {
-                    if let Some(since) =
-                        runner(&label.value).filter(|since| *since <= context.today)
+                    let Some(end) = runner(&label.value) else {
+                        continue;
+                    };
+                    let (list, words) = if end <= context.today {
+                        (&mut dead, format!("this machine was removed on {end}"))
+                    } else if end
+                        .since(context.today)
+                        .is_ok_and(|left| left.get_days() <= DAYS_OF_WARNING)
                     {
-                        let words = format!("this machine was removed on {since}");
-                        dead.push((
-                            label.value.to_string(),
-                            context.quote_with(&workflow.path, label.line, &words),
-                        ));
-                    }
+                        (&mut ending, format!("this machine is removed on {end}"))
+                    } else {
+                        continue;
+                    };
+                    list.push((
+                        label.value.to_string(),
+                        context.quote_with(&workflow.path, label.line, &words),
+                    ));
                 }
-                for step in &job.steps {
-                    let (Some(uses), Some(name)) = (&step.uses, step.action()) else {
-                        continue;
-                    };
-                    let version = uses
-                        .value
-                        .split_once('@')
-                        .map_or("", |(_, version)| version);
-                    let Some(state) = action(&name, version) else {
-                        continue;
-                    };
-                    let words = state.words();
-                    let evidence = context.quote_with(&workflow.path, uses.line, &words);
-                    match state {
-                        State::Refused(since) if since <= context.today => {
-                            dead.push((uses.value.to_string(), evidence));
-                        }
-                        State::Refused(_) | State::Old(_) => {
-                            old.push((uses.value.to_string(), evidence));
-                        }
-                    }
+            }
+        }
+        for (path, step) in context.project.steps() {
+            let (Some(uses), Some(name)) = (&step.uses, step.action()) else {
+                continue;
+            };
+            let version = uses
+                .value
+                .split_once('@')
+                .map_or("", |(_, version)| version);
+            let Some(state) = action(&name, version) else {
+                continue;
+            };
+            let evidence = context.quote_with(path, uses.line, &state.words());
+            match state {
+                State::Refused(since) if since <= context.today => {
+                    dead.push((uses.value.to_string(), evidence));
+                }
+                State::Refused(_) | State::Old(_) => {
+                    old.push((uses.value.to_string(), evidence));
                 }
             }
         }
         add(findings, dead, "cannot run any more", Severity::High);
         add(findings, old, "is past its end of life", Severity::Medium);
+        add(findings, ending, "is removed soon", Severity::Low);
     }
 }
 

@@ -30,10 +30,22 @@ impl Rule for HooksNotInstalled {
         if context.project.hooks.is_empty() {
             return;
         }
-        let Installed::Known { hooks_path, names } = &context.project.installed_hooks else {
+        let Installed::Known {
+            hooks_path,
+            names,
+            is_worked_in,
+        } = &context.project.installed_hooks
+        else {
             findings.not_checked("which hooks git would start: there is no work tree");
             return;
         };
+        // No clone is made with hooks; it is a mistake from the first commit on that they do not see.
+        if !is_worked_in {
+            findings.not_checked(
+                "which hooks git would start where people work: nothing was committed in this clone",
+            );
+            return;
+        }
         let leads_to = |path: &str| {
             let hooks_path = hooks_path.as_deref().unwrap_or("").replace('\\', "/");
             hooks_path
@@ -61,9 +73,16 @@ impl Rule for HooksNotInstalled {
                             .is_some_and(|action| action.starts_with("pre-commit/action"))
                 })
         };
-        let lacking = |config: &&HookConfig| !runs(config) && !in_ci(config.runner);
+        let starts_pre_commit = starts_pre_commit(context);
+        let is_told =
+            |config: &HookConfig| config.runner == HookRunner::PreCommit && starts_pre_commit;
+        let lacking =
+            |config: &&HookConfig| !runs(config) && !in_ci(config.runner) && !is_told(config);
         for config in context.project.hooks.iter().filter(lacking) {
             let command = match config.runner {
+                HookRunner::PreCommit if config.path.contains('/') => {
+                    format!("pre-commit install --config {}", config.path)
+                }
                 HookRunner::PreCommit => "pre-commit install".to_owned(),
                 HookRunner::Lefthook => "lefthook install".to_owned(),
                 HookRunner::Husky => "npx husky".to_owned(),
@@ -93,4 +112,16 @@ impl Rule for HooksNotInstalled {
                 .command(command);
         }
     }
+}
+
+/// Says whether a folder of hooks starts pre-commit: then the folder is what is to be installed.
+fn starts_pre_commit(context: &Context<'_>) -> bool {
+    context.project.hooks.iter().any(|config| {
+        matches!(config.runner, HookRunner::Folder | HookRunner::Husky)
+            && config.hooks.iter().any(|hook| {
+                let path = format!("{}/{}", config.path, hook.value);
+                let text = context.tree.text(&path).unwrap_or_default();
+                text.contains("pre-commit run")
+            })
+    })
 }

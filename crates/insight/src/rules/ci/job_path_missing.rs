@@ -1,7 +1,8 @@
 //! Jobs on paths that do not exist.
 
 use crate::gone::deletion;
-use tradewind_repo::project::commands::{Presence, Use, mentions, path_presence};
+use tradewind_repo::project::commands::{Use, mentions};
+use tradewind_repo::project::presence::{Presence, path_presence};
 use tradewind_repo::project::requirement::join;
 use tradewind_repo::project::shell::Origin;
 use tradewind_repo::project::workflow::{Forge, Workflow};
@@ -66,7 +67,10 @@ impl Rule for JobPathMissing {
                 continue;
             }
             // Reports and builds are made by the job itself.
-            places.retain(|(_, _, path)| !is_product(path));
+            let text = context.tree.text(&workflow.path).unwrap_or_default();
+            places.retain(|(line, written, path)| {
+                !is_product(path) && !is_written_before(&text, *line, written)
+            });
             if places.is_empty() {
                 continue;
             }
@@ -111,6 +115,21 @@ fn is_product(path: &str) -> bool {
             | "build"
             | "bandit-report.json"
     )
+}
+
+/// Says whether an earlier line of the workflow writes a file: `asv compare > gate.log`, `… | tee gate.log`.
+fn is_written_before(text: &str, line: u32, written: &str) -> bool {
+    let name = written.rsplit('/').next().unwrap_or(written);
+    let before = text.lines().take((line as usize).saturating_sub(1));
+    before
+        .filter_map(|line| line.split_once(name))
+        .any(|(head, _)| {
+            let head = head.trim_end_matches(['"', '\'', ' ', '/', '.']);
+            let words = [
+                "tee", "-a", "-o", "-O", "--output", "--out", "--log", "touch", "cp", "mv",
+            ];
+            head.ends_with(['>', '=']) || words.iter().any(|word| head.ends_with(word))
+        })
 }
 
 /// Line, as written, path from the root.

@@ -1,6 +1,6 @@
 //! Workflows that overtake themselves.
 
-use tradewind_repo::project::workflow::{Forge, Workflow};
+use tradewind_repo::project::workflow::{Forge, Job, Workflow};
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
@@ -29,17 +29,20 @@ impl Rule for MissingConcurrency {
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let lacks = |workflow: &&Workflow| {
             workflow.forge == Forge::GitHub
+                && !super::is_scan(workflow)
                 && workflow.concurrency.is_none()
                 && workflow.jobs.iter().any(|job| job.concurrency.is_none())
                 && ["push", "pull_request"]
                     .iter()
                     .any(|name| workflow.is_started_by(name))
-                // One test job that runs twice costs a minute; nobody acts on that.
+                // A tag is pushed once; one test job that runs twice costs a minute. Nobody acts on either.
+                && !only_tags(workflow)
                 && (deploys(workflow)
-                    || workflow
-                        .jobs
-                        .iter()
-                        .any(|job| job.concurrency.is_none() && !job.matrix.is_empty()))
+                    || starts_on_any_branch(workflow)
+                        && workflow
+                            .jobs
+                            .iter()
+                            .any(|job| job.concurrency.is_none() && is_many(job)))
         };
         let workflows: Vec<&Workflow> = context.project.workflows.iter().filter(lacks).collect();
         let Some(first) = workflows.first() else {
@@ -74,6 +77,43 @@ impl Rule for MissingConcurrency {
     }
 }
 
+/// Says whether a job runs many times for each start; an axis with one value does not multiply.
+fn is_many(job: &Job) -> bool {
+    let runs = job
+        .matrix
+        .iter()
+        .map(|(_, values)| values.items().len().max(1));
+    runs.product::<usize>() >= MANY_RUNS
+}
+
+/// Fewer runs are over before anybody minds.
+const MANY_RUNS: usize = 3;
+
+/// Says whether each push to a branch under work starts it again.
+fn starts_on_any_branch(workflow: &Workflow) -> bool {
+    workflow.triggers.iter().any(|(trigger, what)| {
+        let is_narrowed = ["branches", "tags", "paths"]
+            .iter()
+            .any(|key| what.get(key).is_some());
+        match trigger.value.as_ref() {
+            "pull_request" => true,
+            "push" => !is_narrowed,
+            _ => false,
+        }
+    })
+}
+
+/// Says whether only a new tag starts it.
+fn only_tags(workflow: &Workflow) -> bool {
+    let mut pushes = workflow
+        .triggers
+        .iter()
+        .filter(|(trigger, _)| matches!(trigger.value.as_ref(), "push" | "pull_request"))
+        .peekable();
+    pushes.peek().is_some()
+        && pushes.all(|(_, what)| what.get("tags").is_some() && what.get("branches").is_none())
+}
+
 /// Says whether a workflow changes something that runs.
 fn deploys(workflow: &Workflow) -> bool {
     const COMMANDS: &[&str] = &[
@@ -92,20 +132,31 @@ fn deploys(workflow: &Workflow) -> bool {
         "gcloud run deploy",
         "git push heroku",
     ];
-    workflow.jobs.iter().any(|job| {
-        job.id.to_ascii_lowercase().starts_with("deploy")
-            || job.steps.iter().any(|step| {
-                let runs = step
-                    .run
-                    .as_ref()
-                    .is_some_and(|run| COMMANDS.iter().any(|command| run.value.contains(command)));
-                runs || step.action().is_some_and(|action| {
-                    action.contains("ssh-action")
-                        || action.contains("deploy")
-                        || action.starts_with("docker/build-push-action")
-                        || action.starts_with("pypa/gh-action-pypi-publish")
-                        || action.contains("git-auto-commit")
+    // A job that only a tag or a release starts does not overtake itself.
+    let is_of_tag = |job: &&Job| {
+        job.condition.as_ref().is_some_and(|condition| {
+            ["refs/tags", "ref_type", "release"]
+                .iter()
+                .any(|word| condition.value.contains(word))
+        })
+    };
+    workflow
+        .jobs
+        .iter()
+        .filter(|job| !is_of_tag(job))
+        .any(|job| {
+            job.id.to_ascii_lowercase().starts_with("deploy")
+                || job.steps.iter().any(|step| {
+                    let runs = step.run.as_ref().is_some_and(|run| {
+                        COMMANDS.iter().any(|command| run.value.contains(command))
+                    });
+                    runs || step.action().is_some_and(|action| {
+                        action.contains("ssh-action")
+                            || action.contains("deploy")
+                            || action.starts_with("docker/build-push-action")
+                            || action.starts_with("pypa/gh-action-pypi-publish")
+                            || action.contains("git-auto-commit")
+                    })
                 })
-            })
-    })
+        })
 }

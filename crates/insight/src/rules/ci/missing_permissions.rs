@@ -1,5 +1,7 @@
 //! Workflows that do not limit their token.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tradewind_repo::project::workflow::{Forge, Job, Workflow};
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
@@ -28,11 +30,17 @@ impl Rule for MissingPermissions {
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let mut places = Vec::new();
+        // Where the forge's own setting is read-only, a workflow that says nothing gives nothing away, unless it
+        // runs what anybody may have put into a branch since.
+        let is_open = is_older_than_the_safe_setting(context);
         for workflow in context
             .project
             .workflows
             .iter()
             .filter(|workflow| workflow.forge == Forge::GitHub)
+            .filter(|workflow| {
+                is_open && runs_a_foreign_action(workflow) || runs_a_foreign_branch(workflow)
+            })
         {
             let jobs: Vec<&Job> = workflow
                 .jobs
@@ -63,6 +71,47 @@ impl Rule for MissingPermissions {
             places.into_iter().map(|(_, evidence)| evidence).collect(),
         );
     }
+}
+
+/// From this day on the token of a new repository may only read, unless its owner allows more.
+const SAFE_SINCE: Date = Date::constant(2023, 2, 2);
+
+/// Says whether the repository may be older than the forge's safe setting.
+fn is_older_than_the_safe_setting(context: &Context<'_>) -> bool {
+    let first = context.history.commits.last();
+    first.is_some_and(|commit| {
+        let day = commit.committed_at.to_zoned(TimeZone::UTC).date();
+        day < SAFE_SINCE && !context.history.is_shallow
+    })
+}
+
+/// Says whether a workflow hands its token to an action of somebody else that a tag or branch can change.
+fn runs_a_foreign_action(workflow: &Workflow) -> bool {
+    let mut steps = workflow.jobs.iter().flat_map(|job| &job.steps);
+    steps.any(|step| {
+        let uses = step.uses.as_ref();
+        let parts = uses.and_then(|uses| uses.value.split_once('@'));
+        parts.is_some_and(|(name, reference)| {
+            let is_hash =
+                reference.len() == 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+            !super::unpinned_action::is_official(name) && !name.starts_with('.') && !is_hash
+        })
+    })
+}
+
+/// Says whether a workflow runs an action of somebody else by the name of a branch.
+fn runs_a_foreign_branch(workflow: &Workflow) -> bool {
+    let mut steps = workflow.jobs.iter().flat_map(|job| &job.steps);
+    steps.any(|step| {
+        let uses = step.uses.as_ref();
+        let parts = uses.and_then(|uses| uses.value.split_once('@'));
+        parts.is_some_and(|(name, reference)| {
+            !super::unpinned_action::is_official(name)
+                && !name.starts_with('.')
+                && super::unpinned_action::is_branch(reference)
+                && !reference.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    })
 }
 
 /// Says whether neither the job nor the file limits it.

@@ -32,7 +32,7 @@ impl Rule for MissingTimeout {
             .project
             .workflows
             .iter()
-            .filter(|workflow| workflow.forge == Forge::GitHub)
+            .filter(|workflow| workflow.forge == Forge::GitHub && !super::is_scan(workflow))
         {
             let jobs: Vec<&Job> = workflow
                 .jobs

@@ -1,8 +1,10 @@
 //! No continuous integration.
 
+use tradewind_repo::project::workflow::Workflow;
 use tradewind_repo::python::Code;
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::is_shelved;
 use crate::rule::{About, Context, Findings, Rule};
 
 /// No continuous integration.
@@ -35,16 +37,25 @@ impl Rule for NoCi {
             findings.not_checked(format!("{}: {}", unread.what, unread.reason));
             return;
         }
-        let modules = context.code.modules.len();
-        if !project.workflows.is_empty() || !project.other_ci.is_empty() || modules < MIN_MODULES {
+        let live = || {
+            let modules = context.code.modules.iter();
+            modules.filter(|module| !is_shelved(&module.path))
+        };
+        let modules = live().count();
+        if !project.other_ci.is_empty() || modules < MIN_MODULES {
             return;
         }
-        let tests = context
-            .code
-            .modules
-            .iter()
-            .filter(|module| Code::is_test(&module.path))
-            .count();
+        let tests = live().filter(|module| Code::is_test(&module.path)).count();
+        if let Some(first) = project.workflows.first() {
+            if tests >= MIN_TESTS && !project.workflows.iter().any(may_check) {
+                let words = format!("{tests} test files, and no step of any workflow starts one");
+                findings.add(
+                    "No workflow tests or checks a change",
+                    vec![context.quote_with(&first.path, first.on_line, &words)],
+                );
+            }
+            return;
+        }
         if tests == 0 && modules < MIN_UNTESTED {
             return;
         }
@@ -61,7 +72,49 @@ impl Rule for NoCi {
     }
 }
 
+/// Says whether a workflow may check a change. What other files do that it starts is not looked into.
+fn may_check(workflow: &Workflow) -> bool {
+    const WORDS: &[&str] = &[
+        "test",
+        "check",
+        "lint",
+        "ruff",
+        "flake8",
+        "mypy",
+        "tox",
+        "nox",
+        "make",
+        "just ",
+        "task ",
+        ".sh",
+        "docker",
+        "compose",
+        "npm",
+        "uv run",
+        "poetry run",
+        "hatch",
+        "invoke",
+        "python ",
+        "scan",
+        "codeql",
+    ];
+    workflow.jobs.iter().any(|job| {
+        job.uses.is_some()
+            || job.steps.iter().any(|step| {
+                let runs = step
+                    .run
+                    .as_ref()
+                    .is_some_and(|run| WORDS.iter().any(|word| run.value.contains(word)));
+                runs || step.action().is_some_and(|action| {
+                    action.starts_with('.') || WORDS.iter().any(|word| action.contains(word))
+                })
+            })
+    })
+}
+
+/// Fewer tests are a beginning.
+const MIN_TESTS: usize = 5;
 /// Without tests a workflow has little to run; a few scripts do not need one.
-const MIN_UNTESTED: usize = 12;
+const MIN_UNTESTED: usize = 20;
 /// Fewer files are a script, not a project.
 const MIN_MODULES: usize = 5;

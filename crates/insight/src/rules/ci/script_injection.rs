@@ -1,6 +1,6 @@
 //! Text of strangers put into shell scripts.
 
-use tradewind_repo::project::workflow::Workflow;
+use tradewind_repo::project::workflow::{Step, Workflow};
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
@@ -27,9 +27,18 @@ impl Rule for ScriptInjection {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
-        for workflow in &context.project.workflows {
+        let of_workflows = context.project.workflows.iter().map(|workflow| {
+            let steps: Vec<&Step> = workflow.jobs.iter().flat_map(|job| &job.steps).collect();
+            (workflow.path.as_ref(), steps, severity(workflow))
+        });
+        // Which workflows run an action, and who starts those, is not followed.
+        let of_actions = context.project.actions.iter().map(|action| {
+            let steps: Vec<&Step> = action.steps.iter().collect();
+            (action.path.as_ref(), steps, Severity::Medium)
+        });
+        for (path, steps, severity) in of_workflows.chain(of_actions) {
             let mut places = Vec::new();
-            for step in workflow.jobs.iter().flat_map(|job| &job.steps) {
+            for step in steps {
                 let script = step
                     .given("script")
                     .filter(|_| step.action().as_deref() == Some("actions/github-script"));
@@ -46,16 +55,12 @@ impl Rule for ScriptInjection {
             let Some((_, expression)) = places.first() else {
                 continue;
             };
-            let title = format!(
-                "{} runs `{expression}` as a part of a script",
-                workflow.path
-            );
+            let title = format!("{path} runs `{expression}` as a part of a script");
             let evidence = places
                 .iter()
-                .map(|(line, _)| context.quote(&workflow.path, *line))
+                .map(|(line, _)| context.quote(path, *line))
                 .collect();
-            let finding = findings.add(title, evidence);
-            finding.severity = severity(workflow);
+            findings.add(title, evidence).severity = severity;
         }
     }
 }

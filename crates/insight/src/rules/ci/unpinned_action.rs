@@ -26,33 +26,29 @@ impl Rule for UnpinnedAction {
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let mut places = Vec::new();
-        for workflow in &context.project.workflows {
-            for job in &workflow.jobs {
-                let steps = job.steps.iter().filter_map(|step| step.uses.as_ref());
-                for uses in steps.chain(&job.uses) {
-                    let Some((name, reference)) = uses.value.split_once('@') else {
-                        continue;
-                    };
-                    let is_local = name.starts_with('.') || name.starts_with("docker:");
-                    let is_commit = reference.len() >= 40
-                        && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
-                    if is_local || is_commit || reference.contains("${{") {
-                        continue;
-                    }
-                    let danger = match (is_branch(reference), is_official(name)) {
-                        (true, false) => 0,
-                        (false, false) => 1,
-                        (true, true) => 2,
-                        (false, true) => 3,
-                    };
-                    places.push((
-                        danger,
-                        workflow.path.as_ref(),
-                        uses.line,
-                        uses.value.as_ref(),
-                    ));
-                }
+        let of_jobs = context.project.workflows.iter().flat_map(|workflow| {
+            let jobs = workflow.jobs.iter().filter_map(|job| job.uses.as_ref());
+            jobs.map(|uses| (workflow.path.as_ref(), uses))
+        });
+        let of_steps = context.project.steps();
+        let of_steps = of_steps.filter_map(|(path, step)| Some((path, step.uses.as_ref()?)));
+        for (path, uses) in of_jobs.chain(of_steps) {
+            let Some((name, reference)) = uses.value.split_once('@') else {
+                continue;
+            };
+            let is_local = name.starts_with('.') || name.starts_with("docker:");
+            let is_commit =
+                reference.len() >= 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if is_local || is_commit || reference.contains("${{") {
+                continue;
             }
+            let danger = match (is_branch(reference), is_official(name)) {
+                (true, false) => 0,
+                (false, false) => 1,
+                (true, true) => 2,
+                (false, true) => 3,
+            };
+            places.push((danger, path, uses.line, uses.value.as_ref()));
         }
         places.sort_unstable();
         let Some((worst, _, _, first)) = places.first().copied() else {
@@ -62,6 +58,8 @@ impl Rule for UnpinnedAction {
         if worst == 3 {
             return;
         }
+        // Beside the actions of others, the forge's own are not worth a line.
+        places.retain(|(danger, ..)| *danger < 3);
         let others = places.len() - 1;
         let more = if others > 0 {
             format!(" and {others} more")
@@ -90,13 +88,13 @@ impl Rule for UnpinnedAction {
 }
 
 /// Anything that does not look like a version is taken for a branch.
-fn is_branch(reference: &str) -> bool {
+pub(super) fn is_branch(reference: &str) -> bool {
     let version = reference.trim_start_matches(['v', 'V']);
     !version.starts_with(|c: char| c.is_ascii_digit()) && !reference.contains("/v")
 }
 
 /// Says whether the action belongs to GitHub itself.
-fn is_official(name: &str) -> bool {
+pub(super) fn is_official(name: &str) -> bool {
     ["actions/", "github/"]
         .iter()
         .any(|owner| name.to_ascii_lowercase().starts_with(owner))

@@ -1,7 +1,7 @@
 //! Copies of files that are not there.
 
 use crate::gone::deletion;
-use tradewind_repo::project::commands::{Presence, path_presence};
+use tradewind_repo::project::presence::{Presence, path_presence};
 use tradewind_repo::project::requirement::join;
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};

@@ -51,10 +51,13 @@ impl Rule for ImagePythonContradiction {
                 operator,
                 version: python.clone(),
             }]);
+            // A service in a folder of its own, built from what lies there, asks nothing of the root.
+            let context_folder = context.project.build_context(context.tree, file);
             let beside = |path: &str| {
                 let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                folder.is_empty() || folder == file.folder()
+                folder == file.folder() || context_folder.as_deref() == Some(folder)
             };
+            let mut is_told = false;
             for manifest in context
                 .project
                 .manifests
@@ -72,32 +75,24 @@ impl Rule for ImagePythonContradiction {
                     "{} runs Python {python}, {} asks for {}",
                     file.path, manifest.path, asked.value
                 );
-                let evidence = vec![
+                let mut evidence = vec![
                     context.quote_with(&file.path, line, &format!("Python {python}")),
                     context.quote(&manifest.path, asked.line),
                 ];
+                let pins = context.project.python_pins.iter();
+                evidence.extend(
+                    pins.filter(|(path, pin)| beside(path) && differs(&pin.value, &python))
+                        .map(|(path, pin)| context.quote(path, pin.line)),
+                );
                 findings.add(title, evidence);
+                is_told = true;
             }
             for (path, pin) in context
                 .project
                 .python_pins
                 .iter()
-                .filter(|(path, _)| beside(path))
+                .filter(|(path, pin)| !is_told && beside(path) && differs(&pin.value, &python))
             {
-                let Some(pinned) =
-                    Version::parse(&pin.value).filter(|pinned| pinned.release().len() >= 2)
-                else {
-                    continue;
-                };
-                if pinned
-                    .release()
-                    .iter()
-                    .zip(python.release())
-                    .take(2)
-                    .all(|(one, other)| one == other)
-                {
-                    continue;
-                }
                 let title = format!(
                     "{} runs Python {python}, {path} pins {}",
                     file.path, pin.value
@@ -110,4 +105,14 @@ impl Rule for ImagePythonContradiction {
             }
         }
     }
+}
+
+/// Says whether a pinned Python is another minor version than that of an image.
+fn differs(pin: &str, python: &Version) -> bool {
+    Version::parse(pin)
+        .filter(|pinned| pinned.release().len() >= 2)
+        .is_some_and(|pinned| {
+            let mut pairs = pinned.release().iter().zip(python.release()).take(2);
+            pairs.any(|(one, other)| one != other)
+        })
 }

@@ -1,5 +1,6 @@
 //! Secrets and history copied into images.
 
+use tradewind_repo::history::History;
 use tradewind_repo::project::dockerfile::{DockerIgnore, Dockerfile};
 use tradewind_repo::project::requirement::join;
 
@@ -58,7 +59,10 @@ impl Rule for MissingDockerignore {
                 && !context.history.commits.is_empty()
                 && !is_hidden(".git/config")
                 && !is_hidden(".git");
-            if secrets.is_empty() && !has_history {
+            // Alone, a small history in which nothing secret ever was harms nobody.
+            let is_worth_it = has_history
+                && (!context.leaks.history.is_empty() || size(context.history) > BULKY_BYTES);
+            if secrets.is_empty() && !is_worth_it {
                 continue;
             }
             let mut what = secrets.clone();
@@ -85,6 +89,17 @@ impl Rule for MissingDockerignore {
             }
         }
     }
+}
+
+/// A history of this size makes every image and every build slower.
+const BULKY_BYTES: u64 = 50 << 20;
+
+/// Bytes of all that the history holds, before git packs it.
+fn size(history: &History) -> u64 {
+    let changes = history.commits.iter().flat_map(|commit| &commit.changes);
+    changes
+        .filter_map(|change| history.size(change.blob?))
+        .sum()
 }
 
 /// Line of the copy that takes the whole folder into what is shipped.

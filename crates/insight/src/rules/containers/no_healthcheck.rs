@@ -37,6 +37,23 @@ impl Rule for NoHealthcheck {
             check.is_none_or(|check| check.rest.trim().eq_ignore_ascii_case("none"))
                 && !services.iter().any(|service| service.healthcheck.is_some())
         };
+        // A server of pages or notebooks is missed by whoever looks at it.
+        let is_for_people = |file: &&Dockerfile| {
+            super::start_of(file).is_some_and(|start| {
+                [
+                    "nginx",
+                    "httpd",
+                    "apache",
+                    "caddy",
+                    "notebook",
+                    "jupyter",
+                    "mkdocs",
+                    "http.server",
+                ]
+                .iter()
+                .any(|word| start.rest.contains(word))
+            })
+        };
         // What runs once and ends needs nobody to ask whether it lives.
         let ends = |file: &&Dockerfile| {
             let starts = ["ENTRYPOINT", "CMD"];
@@ -44,6 +61,14 @@ impl Rule for NoHealthcheck {
             let mut given = shipped
                 .iter()
                 .filter(|instruction| starts.contains(&instruction.keyword.as_ref()));
+            let is_bare = |rest: &str| {
+                let word = rest.trim_matches(|c: char| !c.is_alphanumeric());
+                ["python", "python3", "bash", "sh"].contains(&word)
+            };
+            // An interpreter alone is a tool that somebody gives a program to.
+            if given.clone().count() > 0 && given.clone().all(|i| is_bare(&i.rest)) {
+                return true;
+            }
             given.any(|instruction| {
                 ["--once", "--help", "--dry-run", "--version"]
                     .iter()
@@ -51,7 +76,7 @@ impl Rule for NoHealthcheck {
             })
         };
         let mut files = super::services(context);
-        files.retain(|file| !ends(file));
+        files.retain(|file| !ends(file) && !is_for_people(file));
         let files: Vec<&Dockerfile> = files.iter().filter(lacks).copied().collect();
         let Some(first) = files.first() else { return };
         if super::is_orchestrated(context) {

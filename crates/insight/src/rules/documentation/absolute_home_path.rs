@@ -7,6 +7,7 @@ use tradewind_repo::python::Code;
 
 use super::existing::capped;
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::has_end;
 use crate::rule::{About, Context, Findings, Rule};
 
 /// Paths that exist on one person's computer.
@@ -43,7 +44,7 @@ impl Rule for AbsoluteHomePath {
             }
         }
         let mut runs = BTreeMap::new();
-        for place in &context.references.homes {
+        for place in &context.names.homes {
             let name = place.path.to_ascii_lowercase();
             // Outputs of notebooks and recorded data tell where they were made; nothing runs by them.
             let is_record = [
@@ -57,7 +58,12 @@ impl Rule for AbsoluteHomePath {
             ]
             .iter()
             .any(|end| name.ends_with(end));
-            if is_record || Code::is_test(&place.path) {
+            if is_record
+                || Code::is_test(&place.path)
+                || [".test.", ".spec."].iter().any(|part| name.contains(part))
+                || is_commented_out(context, &place.path, place.line)
+                || is_packed(context, &place.path)
+            {
                 continue;
             }
             let who = owner(&place.text);
@@ -69,6 +75,20 @@ impl Rule for AbsoluteHomePath {
                 note,
             ));
         }
+        // A page beside the README may show a path of anybody; it names a computer when a program or the README
+        // names it too, or when somebody of that name works here.
+        computers.retain(|who, places| {
+            let is_in_readme = |place: &Evidence| {
+                let name = place
+                    .path
+                    .as_deref()
+                    .and_then(|path| path.rsplit('/').next());
+                name.is_some_and(|name| name.to_ascii_lowercase().starts_with("readme"))
+            };
+            runs.contains_key(who)
+                || places.iter().any(is_in_readme)
+                || is_of_somebody(context, who)
+        });
         for (who, mut evidence) in computers {
             evidence.dedup_by(|a, b| a.path == b.path && a.line == b.line);
             let first = evidence
@@ -87,6 +107,36 @@ impl Rule for AbsoluteHomePath {
             }
         }
     }
+}
+
+/// Says whether a line of a program is a comment: nothing runs by it.
+fn is_commented_out(context: &Context<'_>, path: &str, line: u32) -> bool {
+    if !has_end(path, "py") && !has_end(path, "sh") {
+        return false;
+    }
+    let text = context.tree.text(path).unwrap_or_default();
+    let at = (line as usize).saturating_sub(1);
+    let line = text.lines().nth(at).unwrap_or_default();
+    line.trim_start().starts_with('#') && !line.starts_with("#!")
+}
+
+/// Says whether a script was put together by a program, which notes where its parts lay.
+fn is_packed(context: &Context<'_>, path: &str) -> bool {
+    has_end(path, "js")
+        && context
+            .tree
+            .text(path)
+            .is_some_and(|text| text.contains("__webpack_require__") || text.contains("sourceURL="))
+}
+
+/// Says whether somebody who wrote commits goes by the name of a home folder.
+fn is_of_somebody(context: &Context<'_>, who: &str) -> bool {
+    let who = who.to_lowercase();
+    who.len() > 2
+        && context.history.people.iter().any(|person| {
+            let name: String = person.name.to_lowercase().split_whitespace().collect();
+            name.contains(&who) || person.email.to_lowercase().contains(&who)
+        })
 }
 
 /// The name of the home folder.

@@ -72,7 +72,7 @@ impl<'a> Existing<'a> {
     pub(super) fn is_made(&self, path: &str) -> bool {
         let path = path.trim_start_matches("./").trim_end_matches('/');
         let last = path.rsplit('/').next().unwrap_or_default();
-        self.context.documents.is_ignored(path) || self.context.references.names_absent(last)
+        self.context.documents.is_ignored(path) || self.context.names.names_absent(last)
     }
 
     /// Returns the last commit that took a path (or one that ends in it) away.

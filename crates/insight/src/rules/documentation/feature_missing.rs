@@ -107,6 +107,7 @@ impl Rule for FeatureMissing {
             for claim in &page.claims {
                 if let What::Port(port) = claim.what
                     && !OTHERS.contains(&port)
+                    && !is_given(&claim.quote, port)
                 {
                     let item = Evidence::at(page.path.as_ref(), claim.line, claim.quote.as_ref());
                     ports.entry(port).or_default().push(item);
@@ -159,6 +160,17 @@ impl Rule for FeatureMissing {
             findings.add(title, capped(evidence));
         }
     }
+}
+
+/// Says whether a line gives the address of somebody else: the value of a setting (`FEED=ws://localhost:9000`).
+fn is_given(line: &str, port: u16) -> bool {
+    let tail = format!(":{port}");
+    line.split([' ', '`', '(', ')', ',', '"', '\''])
+        .filter(|word| word.contains(&tail))
+        .all(|word| {
+            let (name, value) = word.split_once('=').unwrap_or(("", ""));
+            value.contains(&tail) && !name.contains("://") && !name.is_empty()
+        })
 }
 
 /// Where containers open the same port.

@@ -26,7 +26,7 @@ impl Rule for HeaderNamesOtherPath {
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let mut evidence = Vec::new();
-        for header in &context.references.headers {
+        for header in &context.names.headers {
             let named = header.text.replace('\\', "/");
             let named = named.trim_start_matches("./").trim_start_matches('/');
             let path = header.path.as_ref();

@@ -75,15 +75,12 @@ fn has_moved(context: &Context<'_>) -> bool {
         let version = manifest.version.as_ref()?;
         (!manifest.path.contains('/')).then_some(version.value.as_ref())
     });
+    // A number in a subject may be anybody's; a release or a raised version says that numbers are given.
     let is_release = |subject: &str| {
         let lower = subject.to_lowercase();
         let first = lower.split_whitespace().next().unwrap_or_default();
-        let digits = first.trim_start_matches('v');
         matches!(first, "release" | "release:") && lower.contains('.')
             || lower.contains("bump version")
-            || first.starts_with('v')
-                && digits.starts_with(|c: char| c.is_ascii_digit())
-                && digits.contains('.')
     };
     versions.any(|version| !FIRST_VERSIONS.contains(&version))
         || context

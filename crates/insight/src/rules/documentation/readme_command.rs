@@ -235,6 +235,14 @@ impl Look<'_> {
             let file = format!("{}.py", parents.get(..count).unwrap_or_default().join("/"));
             self.existing.is_somewhere(&file)
         });
+        // "Save this as `bot/first.py` and start it."
+        let is_told = candidates
+            .iter()
+            .filter(|path| self.text.contains(path.as_str()) && !path.ends_with("/__init__.py"))
+            .any(|path| path.contains('.') && is_told_to_make(self.text, path));
+        if is_told {
+            return None;
+        }
         let is_own = self.existing.is_at(top) || self.existing.is_at(&format!("src/{top}"));
         let is_gone = candidates
             .iter()

@@ -45,13 +45,19 @@ impl Rule for ReadmeVariable {
                 let What::Variable { name, how } = &claim.what else {
                     continue;
                 };
-                if is_of_the_page(&text, name, claim.line) || is_variant(&reads, name) {
+                if is_of_the_page(&text, name, claim.line)
+                    || is_variant(&reads, name)
+                    || names_the_other(context, &text, name, claim.line)
+                {
                     continue;
                 }
                 if variables::is_foreign(name)
+                    || variables::is_stand_in(name)
                     || variables::is_read_by_packages(name)
-                    || !context.references.variable(name).is_empty()
+                    || !context.names.variable(name).is_empty()
                     || is_settings_field(context, name)
+                    || is_put_together(context, name)
+                    || is_said_to_be_unused(&text, claim.line)
                 {
                     continue;
                 }
@@ -95,6 +101,39 @@ impl Rule for ReadmeVariable {
     }
 }
 
+/// Says whether code puts names together that begin like this one: `f"FEATURE_{name}"`.
+fn is_put_together(context: &Context<'_>, name: &str) -> bool {
+    name.match_indices('_').any(|(at, _)| {
+        let beginning = &name[..=at];
+        let goes_on = |line: &str| {
+            line.split(beginning)
+                .skip(1)
+                .any(|rest| rest.starts_with(['{', '"', '\'', '%']))
+        };
+        context.names.variable(beginning).iter().any(|place| {
+            let text = context.tree.text(&place.path).unwrap_or_default();
+            let line = (place.line as usize).saturating_sub(1);
+            text.lines().nth(line).is_some_and(goes_on)
+        })
+    })
+}
+
+/// Says whether the line itself says that the variable is for later.
+fn is_said_to_be_unused(text: &str, line: u32) -> bool {
+    let at = (line as usize).saturating_sub(1);
+    let line = text.lines().nth(at).unwrap_or_default().to_lowercase();
+    [
+        "reserved for",
+        "future use",
+        "not used",
+        "unused",
+        "not yet",
+        "planned",
+    ]
+    .iter()
+    .any(|words| line.contains(words))
+}
+
 /// Says whether a page sets a name for its own commands: `ID=1` with `$ID` below, or for a program that is not
 /// in the repository.
 fn is_of_the_page(text: &str, name: &str, line: u32) -> bool {
@@ -112,6 +151,19 @@ fn is_of_the_page(text: &str, name: &str, line: u32) -> bool {
         && lines
             .find(|line| !is_open(line))
             .is_some_and(|last| last.split_whitespace().any(|word| word.starts_with("~/")))
+}
+
+/// Says whether the sentence that names a variable names the one that is read as well: it tells of two names, and
+/// nobody is misled (`.env` says `X_KEY`, the service expects `X_API_KEY`).
+fn names_the_other(context: &Context<'_>, text: &str, name: &str, line: u32) -> bool {
+    let at = (line as usize).saturating_sub(1);
+    let Some(line) = text.lines().nth(at) else {
+        return false;
+    };
+    let first = name.split('_').next().unwrap_or(name);
+    line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| *word != name && word.split('_').next() == Some(first))
+        .any(|word| !context.names.variable(word).is_empty())
 }
 
 /// Says whether a name is one that is read, for another machine: `KEY_DEV` beside `KEY`.

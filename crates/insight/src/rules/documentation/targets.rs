@@ -159,6 +159,11 @@ fn python(words: &[&str]) -> Vec<Target> {
                         );
                         found
                     }
+                    // Python's own.
+                    "venv" | "http.server" | "ensurepip" | "zipapp" | "compileall" | "cProfile"
+                    | "timeit" | "json.tool" | "site" | "sysconfig" | "zipfile" | "tarfile" => {
+                        Vec::new()
+                    }
                     module => vec![Target::Module(module.to_owned())],
                 };
             }

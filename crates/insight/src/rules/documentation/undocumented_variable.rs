@@ -52,6 +52,7 @@ impl Rule for UndocumentedVariable {
             if documented.contains(name.as_ref())
                 || variables::is_foreign(name)
                 || slips.contains(&name.as_ref())
+                || is_set_by_the_program(context, name, places)
             {
                 continue;
             }
@@ -72,4 +73,19 @@ impl Rule for UndocumentedVariable {
         let title = format!("No page names {}{more}", shown.join(", "));
         findings.add(title, capped(evidence));
     }
+}
+
+/// Says whether a file that reads a variable also sets it, for programs that it starts: nobody else has to know it.
+fn is_set_by_the_program(context: &Context<'_>, name: &str, places: &[(Box<str>, u32)]) -> bool {
+    places.iter().any(|(path, _)| {
+        let text = context.tree.text(path).unwrap_or_default();
+        [
+            format!("\"{name}\":"),
+            format!("'{name}':"),
+            format!("environ[\"{name}\"] ="),
+            format!("environ['{name}'] ="),
+        ]
+        .iter()
+        .any(|set| text.contains(set.as_str()))
+    })
 }

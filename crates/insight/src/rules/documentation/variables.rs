@@ -50,6 +50,7 @@ const FOREIGN: &[&str] = &[
     "MKL_",
     "MLFLOW_",
     "MONGO_INITDB",
+    "JPY_",
     "MPL",
     "MYSQL_",
     "NEXT_PUBLIC_",
@@ -145,6 +146,28 @@ pub(super) fn is_foreign(name: &str) -> bool {
     FOREIGN.iter().any(|prefix| name.starts_with(prefix)) || !name.contains('_') && name.len() < 12
 }
 
+/// Says whether a name stands for whichever one the reader means: `export VARIABLE_NAME=VALUE`.
+pub(super) fn is_stand_in(name: &str) -> bool {
+    matches!(
+        name,
+        "VARIABLE_NAME"
+            | "VAR_NAME"
+            | "ENV_VAR"
+            | "ENV_VAR_NAME"
+            | "ENV_NAME"
+            | "KEY_NAME"
+            | "SOME_VARIABLE"
+            | "SOME_VAR"
+            | "MY_VARIABLE"
+            | "MY_VAR"
+            | "YOUR_VARIABLE"
+            | "YOUR_VAR"
+            | "VARIABLE"
+            | "ENVIRONMENT_VARIABLE"
+            | "FOO_BAR"
+    )
+}
+
 /// Says whether a package may read a variable without the code naming it.
 pub(super) fn is_read_by_packages(name: &str) -> bool {
     READ_BY_PACKAGES.contains(&name)
@@ -167,6 +190,9 @@ pub(super) fn reads(code: &Code) -> Reads {
     reads
 }
 
+/// Longer pages are dumps.
+const MAX_PAGE_BYTES: u64 = 1_000_000;
+
 /// Collects the names in capitals that pages and example settings speak of.
 pub(super) fn documented(context: &Context<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
@@ -186,11 +212,19 @@ pub(super) fn documented(context: &Context<'_>) -> BTreeSet<String> {
         .tracked()
         .map(|file| file.path.as_ref())
         .filter(|path| is_example(path));
-    let pages = context
-        .documents
-        .pages
-        .iter()
-        .map(|page| page.path.as_ref());
+    // Any page that is kept counts, also one beside the code that is no page of the project's manual.
+    let is_page = |path: &&str| {
+        let end = path
+            .rsplit_once('.')
+            .map_or("", |(_, end)| end)
+            .to_ascii_lowercase();
+        matches!(end.as_str(), "md" | "rst" | "adoc" | "mdx")
+    };
+    let kept = context
+        .tree
+        .tracked()
+        .filter(|file| file.size < MAX_PAGE_BYTES);
+    let pages = kept.map(|file| file.path.as_ref()).filter(is_page);
     for path in pages.chain(examples) {
         let Some(text) = context.tree.text(path) else {
             continue;

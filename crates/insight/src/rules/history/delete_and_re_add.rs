@@ -72,6 +72,7 @@ impl Rule for DeleteAndReAdd {
                 }
             }
         }
+        pairs.retain(|(_, _, back)| past::is_recent(context, back));
         pairs.retain(|(path, by, back)| {
             let text = history.path(*path);
             let purpose = past::purpose(text);

@@ -40,11 +40,16 @@ impl Rule for EditorBackup {
             .collect();
         let past = Past::of(context, findings);
         let mut gone: BTreeMap<&str, (&Commit, Option<&Commit>)> = BTreeMap::new();
-        for step in past.iter().flat_map(|past| &past.steps) {
+        let steps = past.iter().flat_map(|past| &past.steps);
+        for step in steps.filter(|step| past::is_recent(context, step.commit)) {
             for change in &step.commit.changes {
                 let path = context.history.path(change.path);
                 // What a file manager left is harmless once it is gone; a backup may hold what was taken out.
-                if !is_backup(path) || tracked.contains(path) || is_dropping(path) {
+                if !is_backup(path)
+                    || tracked.contains(path)
+                    || is_dropping(path)
+                    || is_of_data(path)
+                {
                     continue;
                 }
                 if change.deed == Deed::Deleted {
@@ -97,6 +102,32 @@ impl Rule for EditorBackup {
 fn is_dropping(path: &str) -> bool {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     matches!(name, ".DS_Store" | "Thumbs.db" | "desktop.ini")
+}
+
+/// Says whether a backup is one of data, by the ending below its own: what is gone of that held no line of code.
+fn is_of_data(path: &str) -> bool {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let stem = [".orig", ".rej", ".bak", "~"]
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending));
+    let ending = stem.and_then(|stem| stem.rsplit_once('.'));
+    ending.is_some_and(|(_, ending)| {
+        ending
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b'-'))
+            || matches!(
+                ending.to_ascii_lowercase().as_str(),
+                "db" | "sqlite"
+                    | "sqlite3"
+                    | "csv"
+                    | "parquet"
+                    | "pkl"
+                    | "h5"
+                    | "zip"
+                    | "gz"
+                    | "log"
+            )
+    })
 }
 
 fn is_backup(path: &str) -> bool {

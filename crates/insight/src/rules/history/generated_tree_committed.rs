@@ -38,6 +38,7 @@ struct Found<'a> {
     maker: Option<Maker>,
     files: HashSet<&'a str>,
     tracked: usize,
+    tracked_bytes: u64,
     blobs: HashSet<Oid>,
     came: Option<&'a Commit>,
     went: Option<&'a Commit>,
@@ -55,6 +56,7 @@ impl Rule for GeneratedTreeCommitted {
                 let found = roots.entry(root(&file.path, maker, end)).or_default();
                 found.maker = Some(maker);
                 found.tracked += 1;
+                found.tracked_bytes += file.size;
                 found.files.insert(&file.path);
             }
         }
@@ -98,7 +100,12 @@ impl Rule for GeneratedTreeCommitted {
             } else {
                 maker != Maker::Environment && files < MIN_FILES && bytes < MIN_BYTES
             };
-            if is_gone && is_small {
+            // What went years ago is in every clone and not worth a new history, unless it is heavy.
+            let is_past = roots.iter().all(|(_, found)| {
+                let last = found.went.or(found.came);
+                last.is_none_or(|commit| !past::is_recent(context, commit))
+            });
+            if is_gone && (is_small || is_past && bytes < HEAVY_BYTES) {
                 continue;
             }
             tell(context, (is_gone, maker), roots, findings);
@@ -106,7 +113,14 @@ impl Rule for GeneratedTreeCommitted {
     }
 }
 
+/// From here on old weight is felt in every clone.
+const HEAVY_BYTES: u64 = 20 << 20;
+
+/// Bytes of what is tracked, or of every version that history carries.
 fn size(context: &Context<'_>, found: &Found<'_>) -> u64 {
+    if found.tracked > 0 {
+        return found.tracked_bytes;
+    }
     let sizes = found.blobs.iter();
     sizes.filter_map(|blob| context.history.size(*blob)).sum()
 }
@@ -126,14 +140,22 @@ fn tell(
     mut roots: Vec<(&str, Found<'_>)>,
     findings: &mut Findings,
 ) {
-    roots.sort_by_key(|(_, found)| std::cmp::Reverse(found.files.len()));
-    let files: usize = roots.iter().map(|(_, found)| found.files.len()).sum();
+    // What is tracked is counted as it lies there; what is gone, as it was.
+    let count = |found: &Found<'_>| {
+        if is_gone {
+            found.files.len()
+        } else {
+            found.tracked
+        }
+    };
+    roots.sort_by_key(|(_, found)| std::cmp::Reverse(count(found)));
+    let files: usize = roots.iter().map(|(_, found)| count(found)).sum();
     let bytes: u64 = roots.iter().map(|(_, found)| size(context, found)).sum();
     let mut evidence = Vec::new();
     for (root, found) in &roots {
-        let count = past::counted(found.files.len(), "file", "files");
+        let files = past::counted(count(found), "file", "files");
         let note = format!(
-            "{}: {count}, {}",
+            "{}: {files}, {}",
             maker.as_str(),
             past::size(size(context, found))
         );

@@ -37,6 +37,10 @@ const MIN_PURPOSES: usize = 4;
 const MECHANICAL_LINES: u64 = 4;
 /// Files before a project has begun: what comes earlier is its import.
 const BEGUN_FILES: usize = 5;
+/// A habit is at least one in this many commits; a rare one is told to nobody, because nothing can be done about it.
+const HABIT_SHARE: usize = 50;
+/// One in this many files that was moved makes a move with its imports out of a commit.
+const MOVED_SHARE: usize = 5;
 /// Telling words that a subject needs to say what a large commit does.
 const EXPLAINING_WORDS: usize = 2;
 
@@ -52,11 +56,16 @@ impl Rule for KitchenSinkCommit {
         let Some(past) = Past::of(context, findings) else {
             return;
         };
-        let mut found: Vec<(&Commit, usize, BTreeMap<Purpose, usize>)> = past
-            .steps
-            .iter()
+        let recent = || {
+            let steps = past.steps.iter();
+            steps.filter(|step| past::is_recent(context, step.commit))
+        };
+        let mut found: Vec<(&Commit, usize, BTreeMap<Purpose, usize>)> = recent()
             .filter_map(|step| sink(past.history, step))
             .collect();
+        if found.len() * HABIT_SHARE < recent().count() {
+            return;
+        }
         found.reverse();
         let Some((newest, files, _)) = found.first() else {
             return;
@@ -84,24 +93,28 @@ impl Rule for KitchenSinkCommit {
     }
 }
 
+/// Says whether the rule asks how many lines a commit changed: of others they are not counted.
+pub(super) fn asks_for_lines(history: &History, commit: &Commit) -> bool {
+    commit.changes.len() >= MIN_FILES
+        && !explains(commit)
+        && !past::is_reviewed_or_made(history, commit)
+}
+
 fn sink<'a>(
     history: &History,
     step: &Step<'a>,
 ) -> Option<(&'a Commit, usize, BTreeMap<Purpose, usize>)> {
     let commit = step.commit;
-    if step.files_before < BEGUN_FILES
-        || commit.changes.len() < MIN_FILES
-        || explains(commit)
-        || past::is_reviewed_or_made(history, commit)
-    {
+    if step.files_before < BEGUN_FILES || !asks_for_lines(history, commit) {
         return None;
     }
     let mut purposes: BTreeMap<Purpose, usize> = BTreeMap::new();
     let mut tops = BTreeSet::new();
-    let (mut files, mut lines) = (0, 0_u64);
+    let (mut files, mut moved, mut lines) = (0, 0, 0_u64);
     let mut alike: BTreeMap<(Option<u32>, Option<u32>), usize> = BTreeMap::new();
     for change in &commit.changes {
         let path = history.path(change.path);
+        moved += usize::from(matches!(change.deed, Deed::Renamed { .. }));
         let is_here = matches!(change.deed, Deed::Added | Deed::Modified);
         if !is_here || generated::root_of(path).is_some() {
             continue;
@@ -127,6 +140,7 @@ fn sink<'a>(
         && !is_grown
         && most_alike * 2 < files
         && files * 2 > commit.changes.len()
+        && moved * MOVED_SHARE < files
         && purposes.len() >= MIN_PURPOSES
         && purposes.contains_key(&Purpose::Source)
         && tops.len() >= 3

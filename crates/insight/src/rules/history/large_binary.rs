@@ -24,7 +24,7 @@ const ABOUT: About = About {
 };
 
 /// A file is large from here on.
-const LARGE: u64 = 5 * 1024 * 1024;
+const LARGE: u64 = tradewind_repo::history::LARGE_BYTES;
 
 /// The rule.
 pub(super) struct LargeBinary;

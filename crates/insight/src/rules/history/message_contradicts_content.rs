@@ -41,8 +41,9 @@ impl Rule for MessageContradictsContent {
         let mut found: Vec<(&Commit, String)> = past
             .steps
             .iter()
-            .filter(|step| !step.commit.parents.is_empty() && !step.commit.changes.is_empty())
-            .filter(|step| !past::is_reviewed_or_made(past.history, step.commit))
+            .filter(|step| {
+                past::is_recent(context, step.commit) && is_judged(past.history, step.commit)
+            })
             .filter_map(|step| {
                 let done = Content::of(past.history, step.commit);
                 Some((step.commit, contradiction(step.commit, &done)?))
@@ -63,16 +64,21 @@ impl Rule for MessageContradictsContent {
             Evidence::commit(commit.id, format!("{} {what}", past::dated(commit)))
         });
         let evidence = past::bounded(evidence.collect());
-        let finding = findings.add(title, evidence);
-        let age = context.history.commits.first().map_or(0, |head| {
-            let newest = newest.committed_at.as_second();
-            head.committed_at.as_second().saturating_sub(newest)
-        });
-        // What happened years ago misleads few.
-        if age > 365 * 86_400 {
-            finding.severity = Severity::Low;
-        }
+        findings.add(title, evidence);
     }
+}
+
+fn is_judged(history: &History, commit: &Commit) -> bool {
+    !commit.parents.is_empty()
+        && !commit.changes.is_empty()
+        && !past::is_reviewed_or_made(history, commit)
+}
+
+/// Says whether the rule asks how many lines a commit changed: of others they are not counted.
+pub(super) fn asks_for_lines(history: &History, commit: &Commit) -> bool {
+    is_judged(history, commit)
+        && !has_body(commit)
+        && claim(&commit.subject().trim().to_lowercase()).is_some()
 }
 
 /// What a commit changes, by purpose.
@@ -187,15 +193,15 @@ fn is_document_code(path: &str) -> bool {
             .any(|folder| folder == "examples" || folder == "website")
 }
 
+/// Says whether a body may tell what the subject does not.
+fn has_body(commit: &Commit) -> bool {
+    let mut lines = commit.message.lines().skip(1);
+    lines.any(|line| !line.trim().is_empty())
+}
+
 fn contradiction(commit: &Commit, content: &Content<'_>) -> Option<String> {
     let subject = commit.subject().trim();
-    // A body may say the rest.
-    let has_body = commit
-        .message
-        .lines()
-        .skip(1)
-        .any(|line| !line.trim().is_empty());
-    if has_body {
+    if has_body(commit) {
         return None;
     }
     if let Some(name) = named_file(subject) {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use tradewind_repo::Oid;
 use tradewind_repo::history::{Commit, Deed, History};
 
@@ -80,6 +81,15 @@ pub(super) fn quoted(commit: &Commit) -> String {
     let cut: String = subject.chars().map(clean).take(MAX_SUBJECT).collect();
     let more = if cut.len() < subject.len() { "…" } else { "" };
     format!("\"{cut}{more}\"")
+}
+
+/// Older commits are habits that nobody can change any more.
+const MAX_AGE_DAYS: i32 = 365;
+
+/// Says whether a commit is young enough to change how the next one is made.
+pub(super) fn is_recent(context: &Context<'_>, commit: &Commit) -> bool {
+    let day = commit.authored_at.to_zoned(TimeZone::UTC).date();
+    (context.today - day).get_days() <= MAX_AGE_DAYS
 }
 
 /// Quotes a commit with its day.

@@ -51,6 +51,17 @@ impl Rule for TrackedAlthoughIgnored {
             let key = (file, by.line, by.pattern.as_str());
             patterns.entry(key).or_default().push(path);
         }
+        // One file alone out of a whole folder that is ignored was added by force, for a reason.
+        // So was a picture out of all pictures: `*.png` and a logo.
+        patterns.retain(|(_, _, pattern), paths| {
+            let is_ending = [
+                ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".pdf", ".webp",
+            ]
+            .iter()
+            .any(|end| pattern.strip_prefix('*') == Some(end));
+            paths.len() > 1 && !(is_ending && paths.len() <= 3)
+                || !is_ending && !pattern.trim_end().ends_with('/')
+        });
         if patterns.is_empty() {
             return;
         }

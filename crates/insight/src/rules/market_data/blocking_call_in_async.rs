@@ -109,7 +109,8 @@ impl Rule for BlockingCallInAsync {
                 continue;
             };
             let text = source.line(line);
-            if has_nothing_beside(context, module, &source) {
+            if has_nothing_beside(context, module, &source) || is_before_all(context, module, line)
+            {
                 continue;
             }
             // Handed to a thread, or only named.
@@ -175,9 +176,91 @@ fn has_nothing_beside(context: &Context<'_>, module: &Module, source: &Source) -
         && context.code.importers_of(&module.path).next().is_none()
 }
 
+/// Calls that start something beside what runs.
+const SHARES: &[&str] = &[
+    "gather",
+    "create_task",
+    "TaskGroup",
+    "ensure_future",
+    "wait",
+    "as_completed",
+    "run_forever",
+    "start_soon",
+    "subscribe",
+    "add_job",
+    "start",
+    "serve",
+    "start_server",
+];
+
+/// Says whether a call is made while a program starts, when nothing runs beside it yet: its function is awaited once
+/// on the way from `asyncio.run`, and nothing before it starts a task.
+fn is_before_all(context: &Context<'_>, module: &Module, line: u32) -> bool {
+    let is_imported = context
+        .code
+        .importers_of(&module.path)
+        .any(|(importer, import)| {
+            let is_entry = import.name.as_ref().is_some_and(|name| {
+                let mut functions = module.functions.iter();
+                functions.any(|f| f.scope.is_none() && f.class.is_none() && f.name == *name)
+            });
+            !is_test(&importer.path) && !is_entry
+        });
+    let here = module.calls.iter().find(|call| call.line == line);
+    let Some(call) = here.filter(|_| !is_imported) else {
+        return false;
+    };
+    let last = |call: &Call| {
+        let end = call.written.rsplit('.').next();
+        end.unwrap_or_default().to_owned()
+    };
+    // Functions of this file that start a task, at whatever remove.
+    let mut starters: BTreeSet<String> = SHARES.iter().map(|name| (*name).to_owned()).collect();
+    for _ in 0..MAX_DEPTH {
+        let more: Vec<String> = module
+            .calls
+            .iter()
+            .filter(|call| starters.contains(&last(call)))
+            .filter_map(|call| Some(function(module, call.scope)?.name.to_string()))
+            .collect();
+        starters.extend(more);
+    }
+    let (mut scope, mut at, mut is_in_loop) = (call.scope, call.line, call.is_in_loop);
+    for _ in 0..MAX_DEPTH {
+        let Some(of) = function(module, scope) else {
+            return true;
+        };
+        let starts = module.calls.iter().any(|other| {
+            other.scope == scope && other.line < at && starters.contains(&last(other))
+        });
+        if is_in_loop || starts {
+            return false;
+        }
+        let is_run = |other: &Call| {
+            let mut calls = module.calls.iter();
+            calls.any(|run| run.line == other.line && run.callee.as_ref() == "asyncio.run")
+        };
+        // A coroutine does nothing until somebody waits for it.
+        let mut callers = module.calls.iter().filter(|other| {
+            last(other) == of.name.as_ref()
+                && other.callee.as_ref() != "asyncio.run"
+                && (other.is_awaited || is_run(other))
+        });
+        let (Some(caller), None) = (callers.next(), callers.next()) else {
+            return false;
+        };
+        if is_run(caller) {
+            return true;
+        }
+        (scope, at, is_in_loop) = (caller.scope, caller.line, caller.is_in_loop);
+    }
+    false
+}
+
 /// Returns the calls that block, wherever they stand.
 fn blocking(context: &Context<'_>) -> Vec<Step> {
     let mut found = Vec::new();
+    let has_awaitable = has_awaitable_packages(context);
     for (at, module) in context.code.modules.iter().enumerate() {
         let sleeps = module.calls.iter().filter(|call| {
             let is_own = function(module, call.scope).is_some_and(|f| f.is_async);
@@ -197,7 +280,11 @@ fn blocking(context: &Context<'_>) -> Vec<Step> {
         let Some(call) = module.calls.get(outgoing.call) else {
             continue;
         };
-        if waits(module, call, outgoing.client) {
+        let is_blocking_package = outgoing.client == Client::Sdk
+            && !has_awaitable
+            && !call.is_awaited
+            && !call.callee.to_lowercase().contains("async");
+        if is_blocking_package || waits(module, call, outgoing.client) {
             found.push(Step {
                 node: (outgoing.module, outgoing.scope),
                 line: outgoing.line,
@@ -207,6 +294,24 @@ fn blocking(context: &Context<'_>) -> Vec<Step> {
         }
     }
     found
+}
+
+/// Says whether some file takes the interface to await out of a provider's package (`AsyncClient`,
+/// `ccxt.async_support`): then which objects wait cannot be told.
+fn has_awaitable_packages(context: &Context<'_>) -> bool {
+    let is_one = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        !name.starts_with("asyncio") && (name.contains("async") || name.contains("aio"))
+    };
+    let modules = context.code.modules.iter();
+    modules.flat_map(|module| &module.imports).any(|import| {
+        let top = import.module.split('.').next().unwrap_or_default();
+        let is_provider = !context.catalog.by_import(top).is_empty();
+        is_provider
+            && (is_one(&import.module)
+                || import.module.contains(".pro")
+                || import.name.as_deref().is_some_and(is_one))
+    })
 }
 
 /// Says whether a pause is over before anybody misses the loop; such a one matters only where it stands.

@@ -55,6 +55,7 @@ impl Rule for ErrorsBecomeEmpty {
                 "raise",
                 "warn",
                 "notify",
+                "report",
                 "send",
                 "alert",
                 "capture_exception",
@@ -79,7 +80,7 @@ impl Rule for ErrorsBecomeEmpty {
             ]
             .iter()
             .any(|words| around.contains(words));
-            if is_kept || is_promised {
+            if is_kept || is_promised || is_reasoned(&source, handler, block.clone()) {
                 continue;
             }
             let empty = block
@@ -107,6 +108,29 @@ impl Rule for ErrorsBecomeEmpty {
         };
         grouped(findings, title, silent);
     }
+}
+
+/// Says whether a comment at the handler tells why: `# noqa: BLE001 - the next pass tries again`.
+fn is_reasoned(source: &Source, handler: u32, block: std::ops::RangeInclusive<u32>) -> bool {
+    std::iter::once(handler).chain(block).any(|line| {
+        let Some((_, comment)) = source.line(line).split_once('#') else {
+            return false;
+        };
+        let is_mark = |word: &str| {
+            let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+            word.is_empty()
+                || [
+                    "noqa", "type", "pragma", "pylint", "nosec", "ignore", "disable", "no", "cover",
+                ]
+                .contains(&word)
+                || word.chars().any(|c| c.is_ascii_digit())
+        };
+        comment
+            .split_whitespace()
+            .filter(|word| !is_mark(word))
+            .count()
+            >= 3
+    })
 }
 
 fn after_colon(line: &str) -> &str {

@@ -138,9 +138,45 @@ fn is_naive(call: &Call) -> bool {
     }
 }
 
+/// Says whether a call is given a field of something that came from outside: `row["t"]`, `bar.timestamp / 1000`.
+/// A plain name, or a time that the program keeps, may be of its own making.
+fn takes_an_answer(line: &str) -> bool {
+    let Some((_, rest)) = line.split_once("fromtimestamp(") else {
+        return false;
+    };
+    let mut depth = 1_u32;
+    let given: String = rest
+        .chars()
+        .take_while(|c| {
+            match c {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            depth > 0
+        })
+        .collect();
+    let is_field = given
+        .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
+        .any(|word| {
+            word.rsplit_once('.').is_some_and(|(owner, field)| {
+                !owner.starts_with("self")
+                    && matches!(
+                        field,
+                        "t" | "ts" | "time" | "timestamp" | "open_time" | "close_time" | "T"
+                    )
+            })
+        });
+    // When a file was written is the machine's business.
+    let is_of_a_file = given.contains("file") || given.contains("mtime");
+    !is_of_a_file && (given.contains('[') || is_field)
+}
+
 fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option<Use> {
     let line = source.line(call.line);
     if [
+        // A plain time is taken for the machine's and turned into the zone that is named: none is lost.
+        ").astimezone(",
         "print(",
         "log.",
         "logger.",
@@ -162,7 +198,7 @@ fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option
     }
     let is_for_people = line.contains("strftime") && !line.contains("to_datetime");
     if call.callee.ends_with("fromtimestamp") {
-        return (!is_for_people).then_some(Use::Answer);
+        return (!is_for_people && takes_an_answer(line)).then_some(Use::Answer);
     }
     let stored = (call.line.saturating_sub(3)..=call.line)
         .map(|number| source.line(number).to_lowercase())
@@ -174,7 +210,12 @@ fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option
     let is_stored = stored && !call.callee.ends_with("date.today");
     // UTC on purpose, though nobody can see it later; and a local time that is given its zone at once.
     if call.callee.ends_with("utcnow") || line.contains("().astimezone(") {
-        return (is_stored && !line.contains("astimezone")).then_some(Use::Storage);
+        // Where the whole file writes UTC there is one reading of it; beside local times there are two.
+        let is_mixed = source
+            .text(1..=u32::from(u16::MAX))
+            .lines()
+            .any(|other| other.contains("datetime.now().isoformat()"));
+        return (is_stored && is_mixed && !line.contains("astimezone")).then_some(Use::Storage);
     }
     if line.contains("replace(tzinfo=None)") {
         return Some(Use::Stripped);
@@ -187,13 +228,25 @@ fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option
         .take(40)
         .collect();
     let everywhere = || std::iter::once(line).chain(uses.iter().copied());
-    if everywhere().any(is_about_session) {
-        return Some(Use::Session);
-    }
     // Some days back is a rough bound: hours more or less decide nothing.
     let is_days_back = ["timedelta(days=", "timedelta(weeks="]
         .iter()
         .any(|word| line.contains(word));
+    let asks_a_question = |text: &str| {
+        ["<", ">", "==", "!=", " in "]
+            .iter()
+            .any(|sign| text.contains(sign))
+            || !text.contains(".time()")
+    };
+    let is_session = |text: &str| {
+        // Whether yesterday was a weekday is a question about days, not about hours.
+        is_about_session(text)
+            && asks_a_question(text)
+            && !(is_days_back && text.contains("weekday()"))
+    };
+    if everywhere().any(is_session) {
+        return Some(Use::Session);
+    }
     let is_compared = |name| uses.iter().any(|text| is_compared_with_bar(text, name));
     if !is_days_back && name.is_some_and(is_compared) {
         return Some(Use::Session);

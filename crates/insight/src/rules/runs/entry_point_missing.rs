@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::gone::deletion;
-use tradewind_repo::project::commands::{Presence, Use, mentions};
+use tradewind_repo::project::commands::{Use, mentions};
 use tradewind_repo::project::compose::Started;
 use tradewind_repo::project::data::At;
 use tradewind_repo::project::image::{Image, quoted, script_of};
 use tradewind_repo::project::manifest::Manifest;
+use tradewind_repo::project::presence::Presence;
 use tradewind_repo::project::requirement::{join, normalized};
 use tradewind_repo::project::shell::Origin;
 use tradewind_repo::python::{Definition, Resolution};
@@ -91,6 +92,8 @@ fn console_scripts(
 ) {
     for (name, target) in &manifest.scripts {
         let (module, function) = target.split_once(':').unwrap_or((target, ""));
+        // `desk.__init__:main` is the package by a longer name.
+        let module = module.trim().trim_end_matches(".__init__");
         let (module, function) = (
             module.trim(),
             function.split(['[', ' ']).next().unwrap_or("").trim(),
@@ -214,6 +217,15 @@ fn images(context: &Context<'_>, lost: &mut Lost, findings: &mut Findings) {
     }
 }
 
+/// Says whether people start what a file lists, each on a computer of their own.
+fn is_for_people(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    matches!(
+        name.to_ascii_lowercase().as_str(),
+        "makefile" | "gnumakefile" | "justfile" | ".justfile" | "taskfile.yml"
+    )
+}
+
 fn scripts(context: &Context<'_>, lost: &mut Lost, findings: &mut Findings) {
     let roots = context.project.roots();
     // What earlier steps of the same job say: a file that they name may be theirs.
@@ -249,8 +261,9 @@ fn scripts(context: &Context<'_>, lost: &mut Lost, findings: &mut Findings) {
             if workflow.is_some() && before.contains(name) {
                 continue;
             }
-            // `node dist/index.js`: what a build writes is ignored, and there once it has run.
-            let is_built = script.path.ends_with("package.json")
+            // `node dist/index.js`: what a build writes is ignored, and there once it has run. What a `make` target
+            // starts out of an ignored folder is somebody's own and was left out on purpose.
+            let is_built = (script.path.ends_with("package.json") || is_for_people(script.path))
                 && mention
                     .place
                     .as_deref()

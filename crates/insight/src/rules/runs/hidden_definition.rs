@@ -5,7 +5,7 @@ use tradewind_repo::python::ast::{self, Expr, Stmt};
 use tradewind_repo::python::{Code, SourceFile};
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
-use crate::quotes::{is_foreign, quoted};
+use crate::quotes::{grouped, is_foreign, quoted};
 use crate::rule::{About, Findings, PythonRule};
 
 static ABOUT: About = About {
@@ -61,21 +61,31 @@ impl PythonRule for HiddenDefinition {
         }
         let mut blocks = Blocks {
             file,
-            findings,
+            hidden: Vec::new(),
             depth: 0,
         };
         blocks.block(&file.tree.body, "");
+        report(file, &blocks.hidden, findings);
     }
 }
 
 /// Looks at every block of statements for itself: branches of `if` and `try` are alternatives.
-struct Blocks<'a, 'f> {
+struct Blocks<'a> {
     file: &'a SourceFile,
-    findings: &'f mut Findings,
+    hidden: Vec<Hidden>,
     depth: u8,
 }
 
-impl<'a> Blocks<'a, '_> {
+/// A definition that a later one hides.
+struct Hidden {
+    /// Its name, with the class it stands in.
+    name: String,
+    is_test: bool,
+    first: u32,
+    second: u32,
+}
+
+impl<'a> Blocks<'a> {
     fn block(&mut self, body: &'a [Stmt], class: &str) {
         if self.depth > 20 {
             return;
@@ -89,7 +99,7 @@ impl<'a> Blocks<'a, '_> {
                     .decorators()
                     .any(|decorator| mentions(decorator, first.name))
             {
-                self.report(class, &first, &second);
+                self.keep(class, &first, &second);
             }
             match statement {
                 Stmt::ClassDef(class) => self.block(&class.body, class.name.as_str()),
@@ -130,28 +140,45 @@ impl<'a> Blocks<'a, '_> {
         })
     }
 
-    fn report(&mut self, class: &str, first: &Definition<'_>, second: &Definition<'_>) {
-        let path = self.file.path.as_ref();
-        let (one, other) = (
-            self.file.line(first.name_start),
-            self.file.line(second.name_start),
-        );
+    fn keep(&mut self, class: &str, first: &Definition<'_>, second: &Definition<'_>) {
         let name = if class.is_empty() {
             first.name.to_owned()
         } else {
             format!("{class}.{}", first.name)
         };
-        let quote = |line: u32| Evidence::at(path, line, quoted(path, self.file.quote(line)));
-        let evidence = vec![quote(one), quote(other)];
-        let finding = self.findings.add(
-            format!("{path}: the second {name} (line {other}) hides the first"),
-            evidence,
-        );
-        if Code::is_test(path) && first.name.starts_with("test") {
-            finding.severity = Severity::High;
-            "The first test never runs: what it guards is not guarded, though it looks so."
-                .clone_into(&mut finding.impact);
-        }
+        self.hidden.push(Hidden {
+            name,
+            is_test: first.name.starts_with("test"),
+            first: self.file.line(first.name_start),
+            second: self.file.line(second.name_start),
+        });
+    }
+}
+
+/// Tells all of one file together: they came with one paste or one merge.
+fn report(file: &SourceFile, hidden: &[Hidden], findings: &mut Findings) {
+    let Some((first, others)) = hidden.split_first() else {
+        return;
+    };
+    let path = file.path.as_ref();
+    let quote = |line: u32| Evidence::at(path, line, quoted(path, file.quote(line)));
+    let evidence = hidden
+        .iter()
+        .flat_map(|each| [quote(each.first), quote(each.second)])
+        .collect();
+    let more = match others.len() {
+        0 => String::new(),
+        more => format!(", and {more} more such pairs"),
+    };
+    let title = format!(
+        "{path}: the second {} (line {}) hides the first{more}",
+        first.name, first.second
+    );
+    let finding = grouped(findings, title, evidence);
+    if Code::is_test(path) && hidden.iter().any(|each| each.is_test) {
+        finding.severity = Severity::High;
+        "The first test never runs: what it guards is not guarded, though it looks so."
+            .clone_into(&mut finding.impact);
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tradewind_repo::python::{Code, Definition, Module, Resolution};
+use tradewind_repo::python::{Code, Definition, Module, Resolution, Value};
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
-use crate::quotes::{Quotes, grouped, is_declared, is_foreign, is_shelved};
+use crate::quotes::{
+    Quotes, grouped, is_declared, is_foreign, is_of_another_root, is_shelved, is_template,
+};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -57,6 +59,7 @@ impl Rule for MissingName {
                 || import.is_optional
                 || import.is_for_types
                 || is_foreign(&module.path)
+                || is_template(&module.path)
                 || is_shelved(&module.path)
             {
                 continue;
@@ -64,25 +67,41 @@ impl Rule for MissingName {
             if let Definition::Missing(lacks, missing) = context.code.find_in(path, name).what
                 && missing == *name
                 && lacks.path != module.path
+                && (import.level > 0
+                    || !is_of_another_root(
+                        context.tree,
+                        &module.path,
+                        top(&import.module),
+                        &lacks.path,
+                    ))
                 && (import.level > 0 || !is_declared(context, top(&import.module)))
             {
                 add(lacks, name, &module.path, import.line, false);
             }
         }
+        let mut elsewhere = Elsewhere::default();
         for module in &context.code.modules {
-            if is_foreign(&module.path) || is_shelved(&module.path) {
+            if is_foreign(&module.path) || is_shelved(&module.path) || is_template(&module.path) {
                 continue;
             }
             for (name, line) in attributes(context.code, module) {
                 if let Definition::Missing(lacks, missing) =
                     context.code.find_absolute(&module.path, name).what
                     && name.ends_with(missing.as_ref())
-                    && !is_set_elsewhere(context, &missing)
+                    && !elsewhere.sets(context, &missing)
                 {
                     add(lacks, &missing, &module.path, line, true);
                 }
             }
         }
+        let filled = filled(context.code);
+        lacking.retain(|(path, _), _| {
+            let is_filled = is_filled(&filled, path);
+            if is_filled {
+                findings.not_checked(format!("{path}: setattr gives it names at run time"));
+            }
+            !is_filled
+        });
         let mut quotes = Quotes::new(context);
         // What one file alone wants in vain has one cause.
         let mut groups: BTreeMap<Vec<&str>, Vec<(&str, &str, &Lacking)>> = BTreeMap::new();
@@ -133,20 +152,63 @@ fn attributes<'m>(code: &'m Code, module: &'m Module) -> impl Iterator<Item = (&
         .map(|name| (name.name.as_ref(), name.line))
 }
 
-/// Whether some file may put a name into a module from outside: `settings.DEBUG = True`.
-fn is_set_elsewhere(context: &Context<'_>, name: &str) -> bool {
-    let assigned = format!(".{name} =");
-    context.code.modules.iter().any(|module| {
-        module.texts.iter().any(|text| text.text.as_ref() == name)
-            || module
-                .calls
-                .iter()
-                .any(|call| call.written.as_ref() == "setattr")
-            || context
-                .tree
-                .text(&module.path)
-                .is_some_and(|text| text.contains(&assigned))
+/// What some file gives names that it computes: `desk.api` in `setattr(desk.api, function.__name__, function)`.
+fn filled(code: &Code) -> Vec<&str> {
+    let calls = code.modules.iter().flat_map(|module| &module.calls);
+    calls
+        .filter(|call| call.written.as_ref() == "setattr")
+        .filter_map(|call| {
+            let mut arguments = call.arguments.iter().map(|argument| &argument.value);
+            match (arguments.next()?, arguments.next()?) {
+                (_, Value::Text(_)) => None,
+                (Value::Name(target), _) => Some(target.as_ref()),
+                _ => None,
+            }
+        })
+        .collect()
+}
+
+/// Whether a module is one of those.
+fn is_filled(filled: &[&str], path: &str) -> bool {
+    let plain = path.trim_end_matches(".py").trim_end_matches("/__init__");
+    let dotted = plain.replace('/', ".");
+    filled.iter().any(|target| {
+        let before = dotted.strip_suffix(target);
+        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
     })
+}
+
+/// Names that some file may put into a module from outside: `settings.DEBUG = True`.
+#[derive(Default)]
+struct Elsewhere {
+    has_setattr: Option<bool>,
+    known: BTreeMap<Box<str>, bool>,
+}
+
+impl Elsewhere {
+    fn sets(&mut self, context: &Context<'_>, name: &str) -> bool {
+        let modules = &context.code.modules;
+        let has_setattr = *self.has_setattr.get_or_insert_with(|| {
+            let mut calls = modules.iter().flat_map(|module| &module.calls);
+            calls.any(|call| call.written.as_ref() == "setattr")
+        });
+        if has_setattr {
+            return true;
+        }
+        if let Some(known) = self.known.get(name) {
+            return *known;
+        }
+        let mut texts = modules.iter().flat_map(|module| &module.texts);
+        let assigned = format!(".{name} =");
+        // Reads every file: only where the summaries do not tell already.
+        let sets = texts.any(|text| text.text.as_ref() == name)
+            || modules.iter().any(|module| {
+                let text = context.tree.text(&module.path);
+                text.is_some_and(|text| text.contains(&assigned))
+            });
+        self.known.insert(name.into(), sets);
+        sets
+    }
 }
 
 fn report(

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tradewind_repo::python::{Binding, Code, EntryKind, Module, Resolution, Value};
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
-use crate::quotes::{Quotes, grouped, is_foreign};
+use crate::quotes::{Quotes, grouped, is_foreign, named_elsewhere};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -52,7 +52,28 @@ impl Rule for TwoNamesForOneModule {
                 found.entry((path, names)).or_insert(places);
             }
         }
+        // A guard for trying a module out by hand is no start; one that a page, script or container names is.
+        let words: Vec<(String, String)> = found
+            .keys()
+            .filter(|(_, names)| names.iter().any(|name| name == "__main__"))
+            .flat_map(|(path, _)| {
+                let dotted = path.trim_end_matches(".py").replace('/', ".");
+                [
+                    (path.clone(), path.clone()),
+                    (format!("-m {dotted}"), path.clone()),
+                ]
+            })
+            .collect();
+        let named = named_elsewhere(context, &words);
         for ((path, names), places) in found {
+            let dotted = path.trim_end_matches(".py").replace('/', ".");
+            let is_tried_out = names.iter().any(|name| name == "__main__")
+                && path.contains('/')
+                && !named.contains(&path)
+                && !named.contains(&format!("-m {dotted}"));
+            if is_tried_out {
+                continue;
+            }
             let evidence = places
                 .iter()
                 .map(|(at, line)| quotes.at(at, *line))

@@ -1,13 +1,14 @@
 //! Imported packages that nothing declares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::declared::Declared;
-use crate::tables::distributions::packages_of;
-use tradewind_repo::python::{Code, Resolution};
+use crate::tables::distributions::{is_common, packages_of};
+use tradewind_repo::python::{Code, Import, Module, Resolution};
 
-use crate::finding::{Area, Confidence, Severity, Timeframe};
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
+use crate::source::Source;
 
 /// Imported packages that nothing declares.
 #[derive(Debug)]
@@ -33,11 +34,23 @@ impl Rule for UndeclaredPackage {
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let declared = Declared::of(context);
         let mut missing: BTreeMap<&str, Vec<(&str, u32)>> = BTreeMap::new();
+        let mut undecided = BTreeSet::new();
+        let has_choices = offers_choices(context);
         for (module, import, resolution) in context.code.imports() {
             let Resolution::Outside { package } = resolution else {
                 continue;
             };
-            if import.is_optional || import.is_for_types || is_aside(&module.path) {
+            if import.is_optional
+                || import.is_for_types
+                || is_aside(&module.path)
+                || is_given_away(&module.path)
+                || import.scope.is_some() && is_asked_for(context, &module.path, import.line)
+                || is_caught_by_callers(module, import)
+                || is_loaded_on_trial(context, module)
+                || import.scope.is_some() && has_choices
+                // What a function takes from a notebook's shell is there where it is called.
+                || import.scope.is_some() && import.module.split('.').next() == Some("IPython")
+            {
                 continue;
             }
             let dotted = match import.name.as_deref() {
@@ -50,15 +63,32 @@ impl Rule for UndeclaredPackage {
             let Some(packages) = packages_of(&dotted) else {
                 continue;
             };
-            let is_declared = packages
+            let is_declared = packages.iter().any(|package| {
+                declared.has(package)
+                    || declared.brings(package)
+                    || declared.offers(package)
+                    || declared.has_fork_of(package)
+            });
+            let may_come_along = packages
                 .iter()
-                .any(|package| declared.has(package) || declared.brings(package));
+                .filter(|package| is_common(package))
+                .find_map(|_| declared.unknown());
+            if let (false, Some(other)) = (is_declared, may_come_along) {
+                undecided.insert(format!(
+                    "{}: {other} may bring it, what that needs is in no table here",
+                    packages.first().copied().unwrap_or(package)
+                ));
+                continue;
+            }
             if !is_declared {
                 missing
                     .entry(packages.first().copied().unwrap_or(package))
                     .or_default()
                     .push((&module.path, import.line));
             }
+        }
+        for reason in undecided {
+            findings.not_checked(reason);
         }
         if missing.is_empty() {
             return;
@@ -69,20 +99,8 @@ impl Rule for UndeclaredPackage {
         }
         if declared.is_nothing() {
             let names: Vec<&str> = missing.keys().copied().collect();
-            let title = match names.as_slice() {
-                [one] => format!("{one} is imported, and the repository declares no packages"),
-                many => format!(
-                    "{} packages are imported, and the repository declares none",
-                    many.len()
-                ),
-            };
-            let evidence = missing
-                .iter()
-                .filter_map(|(package, places)| {
-                    let (path, line) = places.first()?;
-                    Some(context.quote_with(path, *line, package))
-                })
-                .collect();
+            let title = title_of_none(&names);
+            let evidence = firsts(context, &missing);
             findings.add(title, evidence);
             return;
         }
@@ -93,31 +111,159 @@ impl Rule for UndeclaredPackage {
                 missing.len(),
                 names.join(", ")
             );
-            let evidence = missing
+            let evidence = firsts(context, &missing);
+            findings.add(title, evidence);
+            return;
+        }
+        report_each(context, &missing, findings);
+    }
+}
+
+/// Tells what is missing, package by package, and together what one file alone needs.
+fn report_each(
+    context: &Context<'_>,
+    missing: &BTreeMap<&str, Vec<(&str, u32)>>,
+    findings: &mut Findings,
+) {
+    // What one file needs and nobody declared was forgotten at one time.
+    let mut together: BTreeMap<Vec<&str>, Vec<&str>> = BTreeMap::new();
+    for (package, places) in missing {
+        let mut files: Vec<&str> = places.iter().map(|(path, _)| *path).collect();
+        files.dedup();
+        together.entry(files).or_default().push(package);
+    }
+    for (files, packages) in &together {
+        if let ([file], [_, _, ..]) = (files.as_slice(), packages.as_slice()) {
+            let title = format!("{file} imports {}, declared nowhere", packages.join(", "));
+            let of_file = missing
                 .iter()
+                .filter(|(package, _)| packages.contains(package));
+            let evidence = of_file
                 .filter_map(|(package, places)| {
                     let (path, line) = places.first()?;
                     Some(context.quote_with(path, *line, package))
                 })
                 .collect();
             findings.add(title, evidence);
-            return;
-        }
-        for (package, places) in missing {
-            let evidence = places
-                .iter()
-                .map(|(path, line)| context.quote(path, *line))
-                .collect();
-            findings.add(
-                format!("{package} is imported and declared nowhere"),
-                evidence,
-            );
         }
     }
+    let is_told = |package: &str| {
+        together.iter().any(|(files, packages)| {
+            files.len() == 1 && packages.len() > 1 && packages.contains(&package)
+        })
+    };
+    for (package, places) in missing {
+        if is_told(package) {
+            continue;
+        }
+        let evidence = places
+            .iter()
+            .map(|(path, line)| context.quote(path, *line))
+            .collect();
+        findings.add(
+            format!("{package} is imported and declared nowhere"),
+            evidence,
+        );
+    }
+}
+
+/// Says whether a condition asks first whether the package is there: `if is_lightgbm_available():`.
+fn is_asked_for(context: &Context<'_>, path: &str, line: u32) -> bool {
+    let text = context.tree.text(path).unwrap_or_default();
+    let source = Source::of(path, &text);
+    source.heads(line).into_iter().any(|head| {
+        let head = source.line(head).to_lowercase();
+        head.trim_start().starts_with("if ")
+            && ["available", "installed", "find_spec", "has_", "have_"]
+                .iter()
+                .any(|word| head.contains(word))
+    })
+}
+
+/// Says whether a file is handed out to run somewhere else, with what is installed there.
+fn is_given_away(path: &str) -> bool {
+    path.split('/')
+        .rev()
+        .skip(1)
+        .any(|part| matches!(part, "static" | "templates"))
+}
+
+/// Says what is missing where nothing is declared at all.
+fn title_of_none(names: &[&str]) -> String {
+    match names {
+        [one] => format!("{one} is imported, and the repository declares no packages"),
+        many => format!(
+            "{} packages are imported, and the repository declares none",
+            many.len()
+        ),
+    }
+}
+
+/// Quotes the first import of each package.
+fn firsts(context: &Context<'_>, missing: &BTreeMap<&str, Vec<(&str, u32)>>) -> Vec<Evidence> {
+    missing
+        .iter()
+        .filter_map(|(package, places)| {
+            let (path, line) = places.first()?;
+            Some(context.quote_with(path, *line, package))
+        })
+        .collect()
 }
 
 /// More packages than this have one cause: a list that was lost or never kept.
 const MAX_APART: usize = 4;
+
+/// Says whether a function imports something and everybody who calls it goes on when it fails: a chart that is
+/// drawn where the package for it is there.
+fn is_caught_by_callers(module: &Module, import: &Import) -> bool {
+    let function = import
+        .scope
+        .and_then(|scope| module.functions.get(scope as usize));
+    let Some(function) = function else {
+        return false;
+    };
+    let mut calls = module
+        .calls
+        .iter()
+        .filter(|call| call.written.rsplit('.').next() == Some(&function.name))
+        .peekable();
+    calls.peek().is_some() && calls.all(|call| call.swallowed_at.is_some())
+}
+
+/// Says whether everybody who imports a module goes on without it: its packages are needed by those who use it.
+fn is_loaded_on_trial(context: &Context<'_>, module: &Module) -> bool {
+    let mut importers = context.code.importers_of(&module.path).peekable();
+    importers.peek().is_some() && importers.all(|(_, import)| import.is_optional)
+}
+
+/// Says whether the package is a library that leaves choices to whoever installs it: it needs nothing, or names
+/// extras beside those for its own development. What only a function imports may be one of these choices.
+fn offers_choices(context: &Context<'_>) -> bool {
+    const OWN: &[&str] = &[
+        "dev", "test", "tests", "testing", "doc", "docs", "lint", "all", "build", "ci",
+    ];
+    let has_list = !context.project.requirements.is_empty();
+    let mut manifests = context
+        .project
+        .manifests
+        .iter()
+        .filter(|manifest| manifest.name.is_some());
+    manifests.any(|manifest| {
+        let needs_nothing = !has_list
+            && !manifest.is_open
+            && manifest
+                .requirements
+                .iter()
+                .all(|requirement| requirement.group.is_some());
+        let has_extra = manifest.requirements.iter().any(|requirement| {
+            requirement
+                .group
+                .as_deref()
+                .is_some_and(|group| !OWN.contains(&group.to_ascii_lowercase().as_str()))
+        });
+        needs_nothing || has_extra
+    })
+}
 
 /// Says whether a file stands beside the program: tests, docs, examples, settings of tools.
 fn is_aside(path: &str) -> bool {
@@ -135,6 +281,7 @@ fn is_aside(path: &str) -> bool {
         "testing",
         "archive",
         "archived",
+        "contrib",
     ];
     Code::is_test(path)
         || path

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tradewind_repo::python::{Code, Definition, Module, Resolution, Unbound};
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
-use crate::quotes::{Quotes, grouped, is_foreign};
+use crate::quotes::{Quotes, grouped, is_foreign, is_template};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -54,8 +54,12 @@ impl Rule for UndefinedName {
         let mut quotes = Quotes::new(context);
         let mut old = Vec::new();
         let mut undecided = 0_usize;
+        let are_filled = are_modules_filled(context);
+        // Names that one file lacks were lost together; files that lack the same were copied.
+        let mut causes: BTreeMap<Vec<&str>, Vec<Lacking<'_>>> = BTreeMap::new();
         for module in &context.code.modules {
-            if !module.errors.is_empty() || is_foreign(&module.path) || module.unbound.is_empty() {
+            let is_not_run = is_foreign(&module.path) || is_template(&module.path);
+            if !module.errors.is_empty() || is_not_run || module.unbound.is_empty() {
                 continue;
             }
             if is_run_by_a_platform(module) {
@@ -65,15 +69,21 @@ impl Rule for UndefinedName {
                 ));
                 continue;
             }
+            let text = context.tree.text(&module.path).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
             let mut by_name: BTreeMap<&str, Vec<&Unbound>> = BTreeMap::new();
             for unbound in &module.unbound {
                 let name = unbound.name.as_ref();
-                if GIVEN.contains(&name) {
+                if GIVEN.contains(&name)
+                    || is_behind_an_end(&lines, unbound.line)
+                    || is_own_submodule(context.code, module, name)
+                {
                     continue;
                 }
                 match brought_by_star(context.code, module, name) {
                     Brought::Yes => {}
                     Brought::Perhaps => undecided += 1,
+                    Brought::No if are_filled && stands_as_text(&text, name) => undecided += 1,
                     Brought::No if PYTHON_2.contains(&name) => {
                         old.push(quotes.noted(&module.path, unbound.line, &format!("`{name}`")));
                     }
@@ -84,9 +94,13 @@ impl Rule for UndefinedName {
                 report_fragment(context.code, &mut quotes, module, &by_name, findings);
                 continue;
             }
-            for (name, places) in by_name {
-                report(context.code, &mut quotes, module, name, &places, findings);
+            if !by_name.is_empty() {
+                let names = by_name.keys().copied().collect();
+                causes.entry(names).or_default().push((module, by_name));
             }
+        }
+        for files in causes.values() {
+            report(context.code, &mut quotes, files, findings);
         }
         if !old.is_empty() {
             let count = old.len();
@@ -99,10 +113,27 @@ impl Rule for UndefinedName {
         }
         if undecided > 0 {
             findings.not_checked(format!(
-                "{undecided} names that `import *` may bring from packages outside the repository"
+                "{undecided} names that `import *` from packages outside or `setattr` at run time may bring"
             ));
         }
     }
+}
+
+/// Says whether a package's `__init__.py` imports a module of its own of that name: importing it, under whatever
+/// alias, makes it a name of the package.
+fn is_own_submodule(code: &Code, module: &Module, name: &str) -> bool {
+    let Some(folder) = module.path.strip_suffix("__init__.py") else {
+        return false;
+    };
+    code.imports_of(&module.path).any(|(_, resolution)| {
+        let Resolution::File { path, .. } = resolution else {
+            return false;
+        };
+        let inside = path
+            .strip_prefix(folder)
+            .and_then(|rest| rest.strip_prefix(name));
+        inside.is_some_and(|rest| rest == ".py" || rest.starts_with('/'))
+    })
 }
 
 /// More names than this are missing for one reason: the head of the file, with its imports, is lost.
@@ -187,37 +218,97 @@ fn report_fragment(
     }
 }
 
-fn report(
-    code: &Code,
-    quotes: &mut Quotes<'_>,
-    module: &Module,
-    name: &str,
-    places: &[&Unbound],
-    findings: &mut Findings,
-) {
-    let path = module.path.as_ref();
+fn report(code: &Code, quotes: &mut Quotes<'_>, files: &[Lacking<'_>], findings: &mut Findings) {
     let mut evidence: Vec<Evidence> = Vec::new();
-    let mut is_swallowed = false;
-    for place in places {
-        evidence.push(quotes.at(path, place.line));
-        if let Some(line) = place.swallowed_at {
-            is_swallowed = true;
-            evidence.push(quotes.noted(path, line, "swallows the NameError"));
+    let (mut is_swallowed, mut breaks_import) = (false, false);
+    for (module, by_name) in files {
+        let path = module.path.as_ref();
+        let mut places: Vec<&Unbound> = by_name.values().flatten().copied().collect();
+        places.sort_by_key(|place| place.line);
+        for place in places {
+            evidence.push(quotes.at(path, place.line));
+            if let Some(line) = place.swallowed_at {
+                is_swallowed = true;
+                evidence.push(quotes.noted(path, line, "swallows the NameError"));
+            }
+            let is_at_import = place.scope.is_none() && place.swallowed_at.is_none();
+            breaks_import |= is_at_import && code.is_loaded(path);
         }
     }
-    let is_at_import = places
-        .iter()
-        .any(|place| place.scope.is_none() && place.swallowed_at.is_none());
-    let title = if is_swallowed {
-        format!("{path} uses {name}, which is defined nowhere, and swallows the error")
-    } else {
-        format!("{path} uses {name}, which is defined nowhere")
+    let Some((module, by_name)) = files.first() else {
+        return;
     };
-    let finding = grouped(findings, title, evidence);
-    if Code::is_test(path) {
+    let names: Vec<&str> = by_name.keys().copied().collect();
+    let (subject, verb) = match files.len() - 1 {
+        0 => (module.path.to_string(), "uses"),
+        more => (format!("{} and {more} more", module.path), "use"),
+    };
+    let what = match names.as_slice() {
+        [one] => format!("{one}, which is"),
+        many => format!("{}, which are", many.join(", ")),
+    };
+    let end = if is_swallowed {
+        ", and swallows the error"
+    } else {
+        ""
+    };
+    let finding = grouped(
+        findings,
+        format!("{subject} {verb} {what} defined nowhere{end}"),
+        evidence,
+    );
+    if files.iter().all(|(module, _)| Code::is_test(&module.path)) {
         finding.area = Area::Tests;
         finding.severity = Severity::Medium;
-    } else if is_swallowed || (is_at_import && code.is_loaded(path)) {
+    } else if is_swallowed || breaks_import {
         finding.severity = Severity::Critical;
     }
+}
+
+/// A file, and the places of each name that it lacks.
+type Lacking<'a> = (&'a Module, BTreeMap<&'a str, Vec<&'a Unbound>>);
+
+/// Says whether some file fills modules with names that it computes: `setattr(sys.modules[name], alias, made)`.
+fn are_modules_filled(context: &Context<'_>) -> bool {
+    context.code.modules.iter().any(|module| {
+        module
+            .calls
+            .iter()
+            .any(|call| call.written.as_ref() == "setattr")
+            && context
+                .tree
+                .text(&module.path)
+                .is_some_and(|text| text.contains("sys.modules["))
+    })
+}
+
+/// Says whether a name stands in quotes in its file: what fills modules takes it from there.
+fn stands_as_text(text: &str, name: &str) -> bool {
+    text.contains(&format!("'{name}'")) || text.contains(&format!("\"{name}\""))
+}
+
+/// Says whether a line stands behind a `return` or `raise` of its own block or of one around it: it never runs.
+fn is_behind_an_end(lines: &[&str], line: u32) -> bool {
+    let indent = |text: &str| text.len() - text.trim_start().len();
+    let at = (line as usize).saturating_sub(1);
+    let Some(own) = lines.get(at) else {
+        return false;
+    };
+    let mut depth = indent(own);
+    let before = lines.get(..at).unwrap_or_default().iter().rev();
+    for text in before.filter(|text| !text.trim().is_empty()) {
+        let here = indent(text);
+        let word = text
+            .trim_start()
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()
+            .unwrap_or_default();
+        if here == depth && matches!(word, "return" | "raise") {
+            return true;
+        }
+        if here < depth && !text.trim_start().starts_with(['#', ')', ']', '}']) {
+            depth = here;
+        }
+    }
+    false
 }

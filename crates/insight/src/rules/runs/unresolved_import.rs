@@ -6,7 +6,7 @@ use tradewind_repo::python::{Code, Import, Module, Resolution, Trace, Traces};
 use tradewind_repo::tree::FileState;
 
 use crate::finding::{Area, Confidence, Evidence, Finding, Severity, Timeframe};
-use crate::quotes::{Quotes, grouped, has_end, is_declared, is_foreign};
+use crate::quotes::{Quotes, grouped, has_end, is_declared, is_foreign, is_template};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -37,6 +37,23 @@ struct Missing<'a> {
     is_package_sure: bool,
 }
 
+/// Modules that hold a person's keys and are kept out of git for that reason.
+const OWN_FILES: &[&str] = &[
+    "api_keys",
+    "apikeys",
+    "creds",
+    "credentials",
+    "keys",
+    "local_settings",
+    "my_keys",
+    "mykeys",
+    "passwords",
+    "private",
+    "secret",
+    "secret_keys",
+    "secrets_local",
+];
+
 impl Rule for UnresolvedImport {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -48,9 +65,18 @@ impl Rule for UnresolvedImport {
         let mut seen: BTreeMap<(String, &str), Vec<Trace>> = BTreeMap::new();
         let mut missing: BTreeMap<String, Missing<'_>> = BTreeMap::new();
         let mut old: Vec<Evidence> = Vec::new();
-        let mut undecided = 0_usize;
+        let (mut undecided, mut own) = (0_usize, 0_usize);
         for (module, import, resolution) in context.code.imports() {
-            if import.is_optional || import.is_for_types || is_foreign(&module.path) {
+            if import.is_optional
+                || import.is_for_types
+                || is_foreign(&module.path)
+                || is_template(&module.path)
+            {
+                continue;
+            }
+            if import.level == 0 && OWN_FILES.contains(&import.module.as_ref()) {
+                let is_here = matches!(resolution, Resolution::File { .. });
+                own += usize::from(!is_here);
                 continue;
             }
             match resolution {
@@ -96,6 +122,11 @@ impl Rule for UnresolvedImport {
                 Resolution::Undecided { .. } => undecided += 1,
                 Resolution::Folder { .. } => {}
             }
+        }
+        if own > 0 {
+            findings.not_checked(format!(
+                "{own} imports of a file of keys that everybody writes for themselves"
+            ));
         }
         for (names, missing) in merged(missing) {
             let name = match names.as_slice() {

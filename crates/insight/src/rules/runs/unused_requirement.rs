@@ -1,5 +1,7 @@
 //! Required packages that nothing imports.
 
+use std::collections::BTreeMap;
+
 use crate::declared::Declared;
 use crate::tables::distributions::{brings, is_tool, modules_of};
 use tradewind_repo::project::requirement::Requirement;
@@ -55,38 +57,49 @@ impl Rule for UnusedRequirement {
             {
                 continue;
             }
-            if !modules.iter().any(|module| uses.has(module)) && !uses.is_mentioned(name) {
+            if !modules.iter().any(|module| uses.has(module))
+                && !uses.is_mentioned(name)
+                && !says_why(context, path, requirement.line)
+            {
                 places.push((path, requirement));
             }
         }
         places.sort_by_key(|(path, requirement)| (*path, requirement.line));
         places.dedup_by(|one, other| one.0 == other.0 && one.1.line == other.1.line);
-        let mut at = 0;
-        while let Some((path, _)) = places.get(at).copied() {
-            let of_file: Vec<&Requirement> = places
+        // The same names in several files were written down together and go together.
+        let mut by_names: BTreeMap<Vec<&str>, Vec<(&str, u32, &str)>> = BTreeMap::new();
+        for of_file in places.chunk_by(|one, other| one.0 == other.0) {
+            let mut names: Vec<&str> = of_file
                 .iter()
-                .filter(|(other, _)| *other == path)
-                .map(|(_, requirement)| *requirement)
+                .map(|(_, requirement)| requirement.name.as_ref())
                 .collect();
-            at += of_file.len();
-            let names: Vec<&str> = of_file
+            names.sort_unstable();
+            let lines = of_file
                 .iter()
-                .take(4)
-                .map(|requirement| requirement.name.as_ref())
-                .collect();
-            let more = if of_file.len() > names.len() {
-                format!(" and {} more", of_file.len() - names.len())
+                .map(|(path, requirement)| (*path, requirement.line, requirement.name.as_ref()));
+            by_names.entry(names).or_default().extend(lines);
+        }
+        let mut told: Vec<_> = by_names.into_iter().collect();
+        told.sort_by_key(|(_, lines)| lines.first().copied());
+        for (names, lines) in told {
+            let Some((path, ..)) = lines.first() else {
+                continue;
+            };
+            let written = lines.iter().map(|(_, _, name)| *name);
+            let shown: Vec<&str> = written.take(names.len().min(4)).collect();
+            let more = if names.len() > shown.len() {
+                format!(" and {} more", names.len() - shown.len())
             } else {
                 String::new()
             };
-            let evidence = of_file
+            let evidence = lines
                 .iter()
-                .map(|requirement| context.quote(path, requirement.line))
+                .map(|(path, line, _)| context.quote(path, *line))
                 .collect();
             findings.add(
                 format!(
                     "{path} requires {}{more}: imported nowhere",
-                    names.join(", ")
+                    shown.join(", ")
                 ),
                 evidence,
             );
@@ -95,6 +108,14 @@ impl Rule for UnusedRequirement {
             findings.not_checked(format!("{lock}: it lists what packages need too, so that nothing in it is known to be unused"));
         }
     }
+}
+
+/// Says whether the line itself says why it is there: `statsmodels<0.12  # a bound for what x needs`.
+fn says_why(context: &Context<'_>, path: &str, line: u32) -> bool {
+    let text = context.tree.text(path).unwrap_or_default();
+    let line = text.lines().nth((line as usize).saturating_sub(1));
+    let comment = line.and_then(|line| Some(line.split_once(" #")?.1));
+    comment.is_some_and(|words| words.split_whitespace().count() >= 2)
 }
 
 /// What the code imports and names, anywhere.

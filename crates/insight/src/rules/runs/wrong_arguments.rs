@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use tradewind_repo::python::{
     Call, CallSite, Class, Code, Definition, Function, Module, Parameter, ParameterKind, Target,
+    Value,
 };
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
-use crate::quotes::{Quotes, grouped, is_foreign};
+use crate::quotes::{Quotes, grouped, is_foreign, is_of_another_root, is_shelved};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -64,7 +65,7 @@ impl Rule for WrongArguments {
         let mut names = BTreeMap::new();
         let overridden = Overridden::of(context.code);
         for site in context.code.calls() {
-            if !site.is_sole || is_foreign(&site.module.path) || expects_errors(context, &site) {
+            if !site.is_sole || is_foreign(&site.module.path) || is_shelved(&site.module.path) {
                 continue;
             }
             let Some(callable) = callable(context.code, &overridden, &site) else {
@@ -73,24 +74,134 @@ impl Rule for WrongArguments {
             let Some(words) = mistake(callable.parameters, site.call) else {
                 continue;
             };
+            // Reads the file: only where there is something to tell.
+            if is_replaced(site.module, callable.function, site.call)
+                || is_bound_anew(context, &site, callable.function)
+                || is_stand_in(&site)
+                || is_ambiguous(context, &site, callable.module)
+                || expects_errors(context, &site)
+            {
+                continue;
+            }
             let key = (callable.module.path.clone(), callable.function.line, words);
             names.insert(key.clone(), callable.function.qualified.clone());
             wrong.entry(key).or_default().push(site);
         }
+        // What one file calls wrongly in one other has one cause: it was written for an older version of it.
+        let mut causes: BTreeMap<(Box<str>, Vec<&str>), Vec<Wrong<'_>>> = BTreeMap::new();
         for (key, sites) in wrong {
             let name = names.remove(&key).unwrap_or_default();
-            report(&mut quotes, &key, &name, &sites, findings);
+            let mut users: Vec<&str> = sites.iter().map(|site| site.module.path.as_ref()).collect();
+            users.sort_unstable();
+            users.dedup();
+            let (path, line, words) = key;
+            let cause = causes.entry((path.clone(), users)).or_default();
+            cause.push(Wrong {
+                path,
+                line,
+                words,
+                name,
+                sites,
+            });
+        }
+        for cause in causes.values() {
+            report(&mut quotes, cause, findings);
         }
     }
+}
+
+/// Calls of one function that make one mistake.
+struct Wrong<'a> {
+    path: Box<str>,
+    line: u32,
+    words: String,
+    name: Box<str>,
+    sites: Vec<CallSite<'a>>,
+}
+
+/// Whether the file puts another function in the place of the called one: `patch.object(Desk, "__init__", …)`,
+/// `patch("desk.Desk.__init__")`.
+fn is_replaced(module: &Module, function: &Function, call: &Call) -> bool {
+    let owner = call.written.rsplit('.').next().unwrap_or_default();
+    let dotted = format!("{owner}.{}", function.name);
+    module.calls.iter().any(|other| {
+        let texts = || {
+            other
+                .arguments
+                .iter()
+                .filter_map(|argument| match &argument.value {
+                    Value::Text(text) => Some(text.as_ref()),
+                    _ => None,
+                })
+        };
+        let names = || {
+            other
+                .arguments
+                .iter()
+                .filter_map(|argument| match &argument.value {
+                    Value::Name(name) => name.rsplit('.').next(),
+                    _ => None,
+                })
+        };
+        let last = other.written.rsplit('.').next().unwrap_or_default();
+        matches!(last, "object" | "setattr" | "patch")
+            && (texts().any(|text| text.ends_with(&dotted) || text.ends_with(&*function.qualified))
+                || texts().any(|text| *text == *function.name)
+                    && (names().any(|name| name == owner) || function.name.as_ref() != "__init__"))
+    })
+}
+
+/// Whether the import behind a call may mean another file of the same name.
+fn is_ambiguous(context: &Context<'_>, site: &CallSite<'_>, defines: &Module) -> bool {
+    let root = site.call.written.split('.').next().unwrap_or_default();
+    let mut imports = site.module.imports.iter();
+    let import = imports.find(|import| import.bound.as_ref() == root && import.level == 0);
+    import.is_some_and(|import| {
+        let top = import.module.split('.').next().unwrap_or_default();
+        is_of_another_root(context.tree, &site.module.path, top, &defines.path)
+            && defines
+                .path
+                .split('/')
+                .any(|part| part.trim_end_matches(".py") == top)
+    })
+}
+
+/// Whether what is called stands in for a package that is not installed: `except ImportError: desk = DeskMock()`.
+fn is_stand_in(site: &CallSite<'_>) -> bool {
+    let root = site.call.written.split('.').next().unwrap_or_default();
+    let mut imports = site.module.imports.iter();
+    imports.any(|import| import.is_optional && import.bound.as_ref() == root)
+}
+
+/// Whether the file gives an object another function by the name of the called one: `desk.run = algo`.
+fn is_bound_anew(context: &Context<'_>, site: &CallSite<'_>, function: &Function) -> bool {
+    if function.class.is_none() {
+        return false;
+    }
+    let text = context.tree.text(&site.module.path).unwrap_or_default();
+    let name = format!(".{}", function.name);
+    text.lines().any(|line| {
+        line.split_once('=').is_some_and(|(target, value)| {
+            let is_set = target
+                .split(',')
+                .any(|target| target.trim().ends_with(name.as_str()));
+            is_set && !value.starts_with('=')
+        })
+    })
 }
 
 /// Whether a test may call wrongly on purpose.
 fn expects_errors(context: &Context<'_>, site: &CallSite<'_>) -> bool {
     Code::is_test(&site.module.path)
-        && context
-            .tree
-            .text(&site.module.path)
-            .is_none_or(|text| text.contains("TypeError"))
+        && context.tree.text(&site.module.path).is_none_or(|text| {
+            let before = (site.call.line as usize).saturating_sub(4);
+            text.contains("TypeError")
+                || text
+                    .lines()
+                    .skip(before)
+                    .take(4)
+                    .any(|line| line.contains("raises(") || line.contains("assertRaises"))
+        })
 }
 
 /// Methods that some class here overrides, by name: which of them a call on `self` reaches cannot be told.
@@ -315,45 +426,46 @@ fn mistake(parameters: &[Parameter], call: &Call) -> Option<String> {
     }
 }
 
-fn report(
-    quotes: &mut Quotes<'_>,
-    (path, line, words): &(Box<str>, u32, String),
-    name: &str,
-    sites: &[CallSite<'_>],
-    findings: &mut Findings,
-) {
+fn report(quotes: &mut Quotes<'_>, cause: &[Wrong<'_>], findings: &mut Findings) {
     let mut evidence: Vec<Evidence> = Vec::new();
     let mut is_swallowed = false;
-    for site in sites {
-        evidence.push(quotes.at(&site.module.path, site.call.line));
-        if let Some(handler) = site.call.swallowed_at {
-            is_swallowed = true;
-            evidence.push(quotes.noted(&site.module.path, handler, "swallows the TypeError"));
+    for wrong in cause {
+        for (at, site) in wrong.sites.iter().enumerate() {
+            evidence.push(quotes.at(&site.module.path, site.call.line));
+            if let Some(handler) = site.call.swallowed_at {
+                is_swallowed = true;
+                evidence.push(quotes.noted(&site.module.path, handler, "swallows the TypeError"));
+            }
+            if at == 0 {
+                evidence.push(quotes.noted(&wrong.path, wrong.line, "the definition"));
+            }
         }
     }
-    let definition = quotes.noted(path, *line, "the definition");
-    evidence.insert(
-        evidence.len().min(if is_swallowed { 2 } else { 1 }),
-        definition,
-    );
-    let first = sites.first().map_or("", |site| site.module.path.as_ref());
+    let Some(Wrong {
+        path, words, name, ..
+    }) = cause.first()
+    else {
+        return;
+    };
+    let sites = || cause.iter().flat_map(|wrong| &wrong.sites);
+    let first = sites().next().map_or("", |site| site.module.path.as_ref());
     let end = if is_swallowed {
         ", and the error is swallowed"
     } else {
         ""
     };
-    let finding = grouped(
-        findings,
-        format!("{first} calls {name}, which {words}{end}"),
-        evidence,
-    );
+    let title = match cause.len() {
+        1 => format!("{first} calls {name}, which {words}{end}"),
+        many => format!("{first} calls {many} functions of {path} with what they do not take{end}"),
+    };
+    let finding = grouped(findings, title, evidence);
     if is_swallowed {
         finding.severity = Severity::Critical;
         "The call never does its work, and nothing says so: the except hides the TypeError."
             .clone_into(&mut finding.impact);
         "Correct the arguments, and let the handler catch only what is expected."
             .clone_into(&mut finding.action);
-    } else if sites.iter().all(|site| Code::is_test(&site.module.path)) {
+    } else if sites().all(|site| Code::is_test(&site.module.path)) {
         finding.area = Area::Tests;
         "These tests fail on the call itself and test nothing.".clone_into(&mut finding.impact);
     }

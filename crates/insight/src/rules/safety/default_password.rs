@@ -42,7 +42,6 @@ const WEAK: &[&str] = &[
     "toor",
     "postgres",
     "guest",
-    "default",
     "admin123",
     "password123",
     "supersecret",
@@ -64,6 +63,7 @@ impl Rule for DefaultPassword {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let mut told: Vec<&str> = Vec::new();
         for module in &context.code.modules {
             if Code::is_test(&module.path) || leaked::is_dummy_place(&module.path) {
                 continue;
@@ -84,7 +84,9 @@ impl Rule for DefaultPassword {
                 if let Some(Value::Text(value)) = calls::argument(call, 1, &["default"])
                     && is_password(name)
                     && is_weak(value)
+                    && !told.contains(&name.as_ref())
                 {
+                    told.push(name);
                     let title = format!(
                         "{}:{}: {name} has a default that everybody tries first",
                         module.path, call.line

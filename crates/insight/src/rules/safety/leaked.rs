@@ -80,7 +80,52 @@ pub(super) fn counts(leak: &Leak) -> bool {
     // Links to pictures on a forge are signed for minutes.
     let is_short_lived =
         leak.kind == "json-web-token" && leak.before.contains("githubusercontent.com");
-    (is_shape || !is_dummy_place(&leak.path)) && !is_short_lived
+    let is_no_secret = match leak.kind {
+        "url-key" => is_public_link(&leak.before),
+        "assigned-secret" => is_bundle(&leak.path) || is_for_tests(&leak.before),
+        // A page loads a map with a key that everybody who sees the page can read.
+        "google-api-key" => leak.before.contains("maps.googleapis.com/maps/api/js"),
+        // The id in a signed address is public, and the signature lasts hours.
+        "aws-access-key" => leak.before.contains("X-Amz-"),
+        _ => false,
+    };
+    (is_shape || !is_dummy_place(&leak.path)) && !is_short_lived && !is_no_secret
+}
+
+/// Says whether an address is made to be given away: the key in it opens this one picture, badge or file to
+/// whoever has the link.
+fn is_public_link(before: &str) -> bool {
+    let lower = before.to_ascii_lowercase();
+    lower.contains("alt=media&token=")
+        || lower.contains("badge.svg?")
+        || lower.contains("/badge/")
+        || lower.contains("/badge?")
+        || lower.contains("/graph/badge")
+}
+
+/// Says whether a name tells that a key opens a test network only: `TEST_API_KEY: "`.
+fn is_for_tests(before: &str) -> bool {
+    let upper = before.to_ascii_uppercase();
+    ["TEST_", "_TEST", "TESTNET"]
+        .iter()
+        .any(|word| upper.contains(word))
+}
+
+/// Says whether a file is what a packer of scripts wrote: its names are cut short, and a long text beside one
+/// called `token` is a word of its grammar.
+fn is_bundle(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_web = [".js", ".mjs", ".css", ".map"]
+        .iter()
+        .any(|end| name.ends_with(end));
+    let is_packed = name.contains(".min.") || name.contains(".bundle.") || name.contains(".chunk.");
+    let is_delivered = path.split('/').any(|part| {
+        matches!(
+            part,
+            "_nuxt" | "_next" | "_static" | "static" | "dist" | "assets" | "vendor" | "build"
+        )
+    });
+    is_web && (is_packed || is_delivered)
 }
 
 /// Quotes the line up to the value.

@@ -2,6 +2,7 @@
 
 use super::leaked;
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::is_foreign;
 use crate::rule::{About, Context, Findings, Rule};
 
 /// Private keys in tracked files.
@@ -25,12 +26,20 @@ impl Rule for PrivateKey {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
-        for leak in context
+        // The page that a generator made of another page holds the same key, and is mended with it.
+        let mut leaks: Vec<_> = context
             .leaks
             .head
             .iter()
             .filter(|leak| leak.kind == "private-key")
-        {
+            .collect();
+        leaks.sort_by_key(|leak| (is_foreign(&leak.path), leak.path.clone()));
+        let mut seen = Vec::new();
+        for leak in leaks {
+            if seen.contains(&leak.mark) || (is_foreign(&leak.path) && !seen.is_empty()) {
+                continue;
+            }
+            seen.push(leak.mark);
             let path = leak.path.to_ascii_lowercase();
             // Certificates for this computer only come with their keys; so do manuals.
             let is_local = [

@@ -4,6 +4,7 @@ use tradewind_repo::leaks::Leak;
 
 use super::{env_tracked, leaked};
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::has_end;
 use crate::rule::{About, Context, Findings, Rule};
 use crate::rules::documentation::capped;
 
@@ -33,6 +34,7 @@ impl Rule for SecretInHead {
             .head
             .iter()
             .filter(|leak| leaked::counts(leak) && leak.kind != "private-key")
+            .filter(|leak| !is_an_example(context, leak))
             .collect();
         for group in leaked::credentials(&counted) {
             // A tracked `.env` is told as such, with its credentials.
@@ -70,4 +72,15 @@ impl Rule for SecretInHead {
             added.confidence = leaked::confidence(kind);
         }
     }
+}
+
+/// Says whether a value stands in the description of a function: an answer of the provider, shown to readers.
+fn is_an_example(context: &Context<'_>, leak: &Leak) -> bool {
+    if leak.kind != "assigned-secret" || !has_end(&leak.path, "py") {
+        return false;
+    }
+    let text = context.tree.text(&leak.path).unwrap_or_default();
+    let before = text.lines().take((leak.line as usize).saturating_sub(1));
+    let quotes: usize = before.map(|line| line.matches("\"\"\"").count()).sum();
+    quotes % 2 == 1
 }

@@ -38,14 +38,12 @@ impl Rule for SecretInHistory {
             .iter()
             .filter(|leak| leaked::counts(leak) && !has_expired(context, leak))
             .collect();
-        // One commit that brings several into one file is one cause.
+        // All that one file held is one cause, however often it was changed: a file of tokens that a program wrote anew.
         let mut causes: Vec<Vec<&Leak>> = Vec::new();
         for leak in counted {
-            let same = causes.iter_mut().find(|cause| {
-                cause
-                    .first()
-                    .is_some_and(|first| first.path == leak.path && first.commit == leak.commit)
-            });
+            let same = causes
+                .iter_mut()
+                .find(|cause| cause.first().is_some_and(|first| first.path == leak.path));
             match same {
                 Some(cause) => cause.push(leak),
                 None => causes.push(vec![leak]),
@@ -90,7 +88,7 @@ impl Rule for SecretInHistory {
     }
 }
 
-/// Says whether a leak is a session that has ended long ago: sessions last months, not years.
+/// Says whether a leak is a session or a signed token that has ended long ago: they last hours or months, not years.
 fn has_expired(context: &Context<'_>, leak: &Leak) -> bool {
     let commits = &context.history.commits;
     let year = || {
@@ -99,5 +97,6 @@ fn has_expired(context: &Context<'_>, leak: &Leak) -> bool {
             .find(|commit| Some(commit.id) == leak.commit)?;
         Some(commit.committed_at.to_zoned(TimeZone::UTC).year())
     };
-    leak.kind == "session-cookie" && year().is_some_and(|year| year + 1 < context.today.year())
+    matches!(leak.kind, "session-cookie" | "json-web-token")
+        && year().is_some_and(|year| year + 1 < context.today.year())
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tradewind_repo::python::{Code, Function, Module};
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
-use crate::quotes::{Quotes, grouped, is_foreign};
+use crate::quotes::{Quotes, grouped, is_foreign, is_shelved, is_template};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -23,8 +23,8 @@ static ABOUT: About = About {
 /// Smaller bodies look alike by chance.
 const MIN_STATEMENTS: u32 = 5;
 
-/// Helpers below this size are told together: each alone is not worth a finding.
-const SMALL_BELOW: u32 = 8;
+/// From this size on a copy is worth mending whatever it does.
+const LARGE_FROM: u32 = 8;
 
 /// The rule.
 pub struct CopiedFunction;
@@ -37,88 +37,150 @@ impl Rule for CopiedFunction {
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let mut quotes = Quotes::new(context);
         let twins = super::parallel_trees::pairs(context);
-        let mut by_body: BTreeMap<u64, Vec<(&Module, &Function)>> = BTreeMap::new();
+        let mut by_body: BTreeMap<u64, Vec<Copied<'_>>> = BTreeMap::new();
         for module in &context.code.modules {
-            if is_foreign(&module.path)
-                || Code::is_test(&module.path)
-                || module.path.contains("/migrations/")
-            {
+            if !is_compared(&module.path) || is_written_by_a_program(context, &module.path) {
                 continue;
             }
-            for function in &module.functions {
+            for (index, function) in module.functions.iter().enumerate() {
                 let lines = function.end_line.saturating_sub(function.line);
+                // Methods of one name and a few lines are how classes of one kind look.
+                let least = match function.class {
+                    Some(_) => LARGE_FROM,
+                    None => MIN_STATEMENTS,
+                };
                 if function.body_hash != 0
                     && !function.name.starts_with("__")
-                    && function.statements >= MIN_STATEMENTS
+                    && function.scope.is_none()
+                    && function.statements >= least
                     && lines >= 5
                 {
-                    by_body
-                        .entry(function.body_hash)
-                        .or_default()
-                        .push((module, function));
+                    by_body.entry(function.body_hash).or_default().push(Copied {
+                        module,
+                        function,
+                        index,
+                    });
                 }
             }
         }
-        let mut by_files: BTreeMap<Vec<&str>, Groups<'_>> = BTreeMap::new();
+        let mut groups: Vec<Vec<Copied<'_>>> = Vec::new();
         for copies in by_body.into_values() {
             let files: BTreeSet<&str> = copies
                 .iter()
-                .map(|(module, _)| module.path.as_ref())
+                .map(|copied| copied.module.path.as_ref())
                 .collect();
-            if copies.len() < 2 || files.len() < 2 {
-                continue;
-            }
             let files: Vec<&str> = files.into_iter().collect();
-            if is_told(context, &twins, &files) {
+            if files.len() < 2 || is_told(context, &twins, &files) || !call_the_same(&copies) {
                 continue;
             }
-            by_files.entry(files).or_default().push(copies);
-        }
-        let (small, large): (Vec<_>, Vec<_>) =
-            merged(by_files).into_iter().partition(|(_, groups)| {
-                groups
-                    .iter()
-                    .flatten()
-                    .all(|(_, function)| function.statements < SMALL_BELOW)
-            });
-        for (files, groups) in large {
-            report(&mut quotes, &files, &groups, findings);
-        }
-        if !small.is_empty() {
-            let files: BTreeSet<&str> = small
+            // A small helper is nothing to mend, unless it works over a series: that is where numbers drift apart.
+            let is_large = copies
                 .iter()
-                .flat_map(|(files, _)| files.iter().copied())
-                .collect();
-            let files: Vec<&str> = files.into_iter().collect();
-            let groups: Groups<'_> = small.into_iter().flat_map(|(_, groups)| groups).collect();
-            report(&mut quotes, &files, &groups, findings);
+                .any(|copied| copied.function.statements >= LARGE_FROM);
+            if is_large
+                || copies
+                    .iter()
+                    .any(|copied| loops(&mut quotes, copied.module, copied.function))
+            {
+                groups.push(copies);
+            }
         }
+        report(&mut quotes, groups, findings);
     }
 }
 
-type Groups<'a> = Vec<Vec<(&'a Module, &'a Function)>>;
+/// One of the functions that have the same body.
+#[derive(Clone, Copy)]
+struct Copied<'a> {
+    module: &'a Module,
+    function: &'a Function,
+    /// Its place among the functions of its module.
+    index: usize,
+}
 
-/// Puts groups together that share two files: helpers that travel together were copied together.
-fn merged<'a>(by_files: BTreeMap<Vec<&'a str>, Groups<'a>>) -> Vec<(Vec<&'a str>, Groups<'a>)> {
-    let mut all: Vec<(BTreeSet<&str>, Groups<'a>)> = Vec::new();
-    let mut sets: Vec<(Vec<&str>, Groups<'a>)> = by_files.into_iter().collect();
-    sets.sort_by_key(|(files, _)| std::cmp::Reverse(files.len()));
-    for (files, groups) in sets {
-        let files: BTreeSet<&str> = files.into_iter().collect();
-        match all
-            .iter_mut()
-            .find(|(known, _)| known.intersection(&files).count() >= 2)
-        {
-            Some((known, copies)) => {
-                known.extend(files);
-                copies.extend(groups);
-            }
-            None => all.push((files, groups)),
-        }
-    }
-    all.into_iter()
-        .map(|(files, groups)| (files.into_iter().collect(), groups))
+/// Says whether a copy in this place is one that somebody has to keep the same: examples and tests stand for
+/// themselves, migrations are never changed.
+fn is_compared(path: &str) -> bool {
+    let is_apart = |part: &str| {
+        let part = part.to_ascii_lowercase();
+        matches!(
+            part.as_str(),
+            "migrations"
+                | "alembic"
+                | "examples"
+                | "example"
+                | "samples"
+                | "tutorials"
+                | "notebooks"
+                | "docs"
+                | "doc"
+                | "docsrc"
+                | "benchmarks"
+                | "contrib"
+        ) || part.starts_with("test")
+    };
+    !is_foreign(path)
+        && !is_shelved(path)
+        && !is_template(path)
+        && !Code::is_test(path)
+        && !path.split('/').any(is_apart)
+}
+
+/// Says whether the head of a file tells that a program wrote it.
+fn is_written_by_a_program(context: &Context<'_>, path: &str) -> bool {
+    let text = context.tree.text(path).unwrap_or_default();
+    let head: String = text.lines().take(8).collect();
+    let head = head.to_ascii_lowercase();
+    [
+        "autogenerated",
+        "auto-generated",
+        "automatically generated",
+        "do not edit",
+        "generated by",
+    ]
+    .iter()
+    .any(|words| head.contains(words))
+}
+
+/// Returns the functions of its own file that a copy calls: name and body.
+fn called<'a>(copied: &Copied<'a>) -> BTreeMap<&'a str, u64> {
+    let calls = copied.module.calls.iter().filter(|call| {
+        call.scope
+            .is_some_and(|scope| scope as usize == copied.index)
+            && !call.written.contains('.')
+    });
+    calls
+        .filter_map(|call| {
+            let mut own = copied.module.functions.iter();
+            let own = own.find(|function| {
+                function.scope.is_none()
+                    && function.class.is_none()
+                    && function.name == call.written
+            })?;
+            // Bodies too small to compare count as the same.
+            (own.body_hash != 0).then_some((own.name.as_ref(), own.body_hash))
+        })
         .collect()
+}
+
+/// Says whether the copies call the same functions: bodies of one text are not the same where a name in them means
+/// something else in each file.
+fn call_the_same(copies: &[Copied<'_>]) -> bool {
+    let mut all = copies.iter().map(called);
+    let first = all.next().unwrap_or_default();
+    all.all(|other| {
+        first
+            .iter()
+            .all(|(name, body)| other.get(name).is_none_or(|same| same == body))
+    })
+}
+
+/// Says whether a function goes over something, by its text.
+fn loops(quotes: &mut Quotes<'_>, module: &Module, function: &Function) -> bool {
+    (function.line..=function.end_line).any(|line| {
+        let text = quotes.line(&module.path, line).trim_start();
+        text.starts_with("for ") || text.starts_with("while ")
+    })
 }
 
 /// Whether another rule says that these files are copies of each other as a whole.
@@ -157,19 +219,23 @@ fn is_told(context: &Context<'_>, twins: &[super::parallel_trees::Pair], files: 
     families.all(|family| Some(family) == first)
 }
 
-fn report(
-    quotes: &mut Quotes<'_>,
-    files: &[&str],
-    groups: &[Vec<(&Module, &Function)>],
-    findings: &mut Findings,
-) {
+fn report(quotes: &mut Quotes<'_>, mut groups: Vec<Vec<Copied<'_>>>, findings: &mut Findings) {
+    let size = |copies: &Vec<Copied<'_>>| {
+        let all = copies.iter().map(|copied| copied.function.statements);
+        all.max().unwrap_or(0)
+    };
+    // The largest copy costs most.
+    groups.sort_by_key(|copies| std::cmp::Reverse(size(copies)));
     let mut evidence: Vec<Evidence> = Vec::new();
-    for copies in groups {
-        for (module, function) in copies {
-            evidence.push(quotes.at(&module.path, function.line));
+    let mut files: Vec<&str> = Vec::new();
+    for copied in groups.iter().flatten() {
+        let path = copied.module.path.as_ref();
+        evidence.push(quotes.at(path, copied.function.line));
+        if !files.contains(&path) {
+            files.push(path);
         }
     }
-    let Some((_, function)) = groups.first().and_then(|copies| copies.first()) else {
+    let Some(copied) = groups.first().and_then(|copies| copies.first()) else {
         return;
     };
     let shown: Vec<&str> = files.iter().take(3).copied().collect();
@@ -179,10 +245,9 @@ fn report(
     } else {
         shown.join(" and ")
     };
-    let title = if groups.len() == 1 {
-        format!("{} is the same in {whole}", function.qualified)
-    } else {
-        format!("{} functions were copied among {whole}", groups.len())
+    let title = match groups.len() {
+        1 => format!("{} is the same in {whole}", copied.function.qualified),
+        many => format!("{many} functions were copied among {whole}"),
     };
     grouped(findings, title, evidence);
 }

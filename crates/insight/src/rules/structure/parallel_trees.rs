@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tradewind_repo::python::{Code, Module};
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
-use crate::quotes::{grouped, has_end, is_foreign};
+use crate::quotes::{grouped, has_end, is_foreign, is_shelved};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -114,6 +114,7 @@ pub(crate) fn pairs(context: &Context<'_>) -> Vec<Pair> {
         if has_end(name, "py")
             && !USUAL.contains(&name)
             && !is_foreign(folder)
+            && !is_shelved(&module.path)
             && !Code::is_test(&module.path)
         {
             folders.entry(folder).or_default().insert(name, module);

@@ -21,6 +21,9 @@ static ABOUT: About = About {
     after: &[],
 };
 
+/// More files than this were written in one way, and are told together.
+const MAX_APART: usize = 2;
+
 /// How many calls are followed from a test: further on, what is called depends on what is given.
 const MAX_DEPTH: u8 = 1;
 
@@ -59,6 +62,7 @@ impl Rule for LiveTest {
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let mut quotes = Quotes::new(context);
+        let mut files = Vec::new();
         for module in &context.code.modules {
             let path = module.path.as_ref();
             if is_foreign(path) || !super::is_collected_by_name(path) {
@@ -87,8 +91,20 @@ impl Rule for LiveTest {
                 evidence.push(quotes.at(path, line));
             }
             if !evidence.is_empty() {
-                grouped(findings, format!("{path} asks a live service"), evidence);
+                files.push((path, evidence));
             }
+        }
+        // One way of writing tests is one finding, however many files have it.
+        if files.len() > MAX_APART {
+            let title = format!("{} test files ask live services", files.len());
+            let heads = files
+                .into_iter()
+                .filter_map(|(_, evidence)| evidence.into_iter().next());
+            findings.add(title, heads.collect());
+            return;
+        }
+        for (path, evidence) in files {
+            grouped(findings, format!("{path} asks a live service"), evidence);
         }
     }
 }

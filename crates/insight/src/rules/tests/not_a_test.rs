@@ -3,7 +3,7 @@
 use tradewind_repo::python::Module;
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
-use crate::quotes::{Quotes, has_end, is_foreign, named_elsewhere};
+use crate::quotes::{Quotes, grouped, has_end, is_foreign, named_elsewhere};
 use crate::rule::{About, Context, Findings, Rule};
 
 static ABOUT: About = About {
@@ -34,6 +34,11 @@ const AROUND: &[&str] = &[
     "assets",
     "stubs",
     "manual",
+    "performance",
+    "perf",
+    "profiling",
+    "load",
+    "config",
 ];
 
 /// The rule.
@@ -70,17 +75,23 @@ impl Rule for NotATest {
             .map(|module| (name(module), module.path.to_string()))
             .collect();
         let named = named_elsewhere(context, &words);
-        for module in scripts {
-            if named.contains(&name(module)) {
-                continue;
-            }
-            let path = module.path.as_ref();
-            let evidence = vec![quotes.noted(path, 1, "no test in it, and nothing imports it")];
-            findings.add(
-                format!("{path} lies among the tests and tests nothing"),
-                evidence,
-            );
-        }
+        let paths: Vec<&str> = scripts
+            .iter()
+            .filter(|module| !named.contains(&name(module)))
+            .map(|module| module.path.as_ref())
+            .collect();
+        let Some((first, others)) = paths.split_first() else {
+            return;
+        };
+        let title = match others.len() {
+            0 => format!("{first} lies among the tests and tests nothing"),
+            more => format!("{first} and {more} more files lie among the tests and test nothing"),
+        };
+        let evidence = paths
+            .iter()
+            .map(|path| quotes.noted(path, 1, "no test in it, and nothing imports it"))
+            .collect();
+        grouped(findings, title, evidence);
     }
 }
 

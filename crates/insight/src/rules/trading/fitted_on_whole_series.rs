@@ -5,7 +5,7 @@ use tradewind_repo::python::{Call, Module, Value};
 use crate::finding::{Area, Confidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
 use crate::rules::trading::is_about_prices;
-use crate::source::{Source, is_test};
+use crate::source::{Source, function, is_test};
 
 /// Scalers that have seen the test days before the split.
 #[derive(Debug)]
@@ -105,6 +105,10 @@ fn looks_ahead(module: &Module, source: &Source, call: &Call) -> bool {
     let text = source.around(module, call.scope);
     let lower = text.to_lowercase();
     if lower.contains("plot") || lower.contains("plt.") {
+        return false;
+    }
+    // Levels out of all bars so far, of which the last few are kept: no bar of the past gets one.
+    if function(module, call.scope).is_some() && lower.contains(".tail(") {
         return false;
     }
     let line = source.line(call.line);

@@ -1,12 +1,11 @@
 //! Orders that are sent again without an id of their own.
 
-use tradewind_catalog::UseCase;
-use tradewind_catalog::endpoint::ParameterRole;
 use tradewind_repo::api_map::ApiCall;
 use tradewind_repo::python::Module;
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
+use crate::rules::trading::sends_order;
 use crate::source::{Source, function, indent, is_test};
 
 /// Orders that are sent again without an id of their own.
@@ -44,8 +43,9 @@ impl Rule for OrderWithoutClientId {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let mut told: Vec<(String, _, Vec<Evidence>)> = Vec::new();
         for call in &context.api_map.calls {
-            if is_test(&call.path) || !is_order(context, call) {
+            if is_test(&call.path) || !sends_order(context, call) {
                 continue;
             }
             let (Some(source), Some(module)) = (
@@ -54,13 +54,14 @@ impl Rule for OrderWithoutClientId {
             ) else {
                 continue;
             };
-            let text = source.around(module, call.scope).to_lowercase();
-            if IDS.iter().any(|id| text.contains(id)) {
+            let id = id(&source, module, call);
+            if id == Id::Possible {
                 continue;
             }
             let Some((again, is_far)) = retried(context, module, &source, call) else {
                 continue;
             };
+            let repeats = (again.path.clone(), again.line);
             let mut places = Vec::new();
             if let Some(line) = body(&source, module, call) {
                 places.push(source.at(line));
@@ -72,26 +73,115 @@ impl Rule for OrderWithoutClientId {
             if !is_far {
                 places.push(source.at(call.line));
             }
+            if let Id::Anew(line) = id {
+                places.push(source.noted(line, "made anew for each attempt"));
+            }
             let name = if call.function.is_empty() {
                 &call.path
             } else {
                 &call.function
             };
-            findings.add(
-                format!("`{name}` sends an order again after an error, without a client order id"),
-                places,
-            );
+            let how = match id {
+                Id::Anew(_) => "with another client order id each time",
+                Id::Missing | Id::Possible => "without a client order id",
+            };
+            let title = format!("`{name}` sends an order again after an error, {how}");
+            // Several orders in one loop are one mistake.
+            match told
+                .iter_mut()
+                .find(|(t, r, _)| *t == title && *r == repeats)
+            {
+                Some((_, _, known)) if !is_far => known.push(source.at(call.line)),
+                _ => told.push((title, repeats, places)),
+            }
+        }
+        // What one file does in several loops is one habit.
+        let mut habits: Vec<(String, Vec<Evidence>, usize)> = Vec::new();
+        for (title, _, places) in told {
+            let path = |places: &[Evidence]| places.first().and_then(|first| first.path.clone());
+            let how = |title: &str| title.rsplit_once(", ").map(|(_, how)| how.to_owned());
+            let same = habits.iter_mut().find(|(known, others, _)| {
+                how(known) == how(&title) && path(others) == path(&places)
+            });
+            match same {
+                Some((_, others, count)) => {
+                    others.extend(places);
+                    *count += 1;
+                }
+                None => habits.push((title, places, 1)),
+            }
+        }
+        for (title, places, count) in habits {
+            let more = match count {
+                1 => String::new(),
+                many => format!(", and {} more loops do", many - 1),
+            };
+            findings.add(format!("{title}{more}"), places);
         }
     }
 }
 
-fn is_order(context: &Context<'_>, call: &ApiCall) -> bool {
-    let endpoint = context
-        .catalog
-        .provider(&call.provider)
-        .and_then(|provider| provider.endpoint(call.endpoint.as_deref()?));
-    call.use_case == Some(UseCase::Order)
-        && endpoint.is_some_and(|e| e.parameter_for(ParameterRole::ClientOrderId).is_some())
+/// What a call says about its client order id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Id {
+    /// It may carry one.
+    Possible,
+    /// It carries one that is made where it is sent, so that each attempt has its own.
+    Anew(u32),
+    /// It names all that it sends, and no id is among it.
+    Missing,
+}
+
+/// Reads the id out of the call itself, where the call names what it sends, and else out of its function.
+fn id(source: &Source, module: &Module, call: &ApiCall) -> Id {
+    let arguments = module
+        .calls
+        .get(call.call)
+        .map_or(&[][..], |c| &c.arguments);
+    let named = |wanted: &dyn Fn(&str) -> bool| {
+        let mut names = arguments
+            .iter()
+            .filter_map(|argument| argument.name.as_deref());
+        names.any(|name| wanted(&name.to_lowercase()))
+    };
+    let is_id = |name: &str| IDS.iter().any(|id| name.contains(id));
+    let is_spelled_out = named(&|name| matches!(name, "quantity" | "qty" | "volume" | "stopprice"))
+        && !named(&|name| name.starts_with('*'));
+    if named(&is_id) {
+        return anew(source, call.line).map_or(Id::Possible, Id::Anew);
+    }
+    let text = source.around(module, call.scope).to_lowercase();
+    if !is_spelled_out && is_id(&text) {
+        return Id::Possible;
+    }
+    Id::Missing
+}
+
+/// Returns the line of the call's id when its value is read from the clock or drawn by chance right there.
+fn anew(source: &Source, line: u32) -> Option<u32> {
+    let mut depth = 0_i64;
+    for number in line..=source.length().min(line + 20) {
+        let text = source.line(number).to_lowercase();
+        let value = IDS.iter().find_map(|id| {
+            let (_, rest) = text.split_once(id)?;
+            rest.trim_start().strip_prefix('=')
+        });
+        let is_fresh = value.is_some_and(|value| {
+            ["time(", "timestamp(", "now(", "uuid", "random", "token_hex"]
+                .iter()
+                .any(|word| value.contains(word))
+        });
+        if is_fresh {
+            return Some(number);
+        }
+        let opened = text.matches('(').count();
+        let closed = text.matches(')').count();
+        depth += i64::try_from(opened).unwrap_or(0) - i64::try_from(closed).unwrap_or(0);
+        if depth <= 0 {
+            break;
+        }
+    }
+    None
 }
 
 /// Returns the line that builds what is sent, when it is another one.

@@ -37,7 +37,12 @@ impl Rule for ShuffledSplit {
             let Some(source) = Source::read(context, &module.path) else {
                 continue;
             };
-            if !is_about_prices(&source) {
+            // Rows that a generator drew have no sequence to keep.
+            let is_drawn = module.calls.iter().any(|call| {
+                call.callee.starts_with("sklearn.datasets.make_")
+                    && calls.iter().any(|split| split.scope == call.scope)
+            });
+            if is_drawn || !is_about_prices(&source) {
                 continue;
             }
             let places = calls.iter().map(|call| source.at(call.line)).collect();

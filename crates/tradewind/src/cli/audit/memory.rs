@@ -1,7 +1,6 @@
 //! What the journal remembers of audits: writes this one down, finds the last one.
 //!
-//! An audit must work where nothing was ever set up, so it is journaled only where a journal is already, and a
-//! failure to do so is a warning.
+//! An audit must work where nothing can be written, so a failure to write it down is a warning at most.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +11,7 @@ use tradewind_core::{Event, EventKind, RepositoryId, Seq};
 use tradewind_insight::Report;
 use tradewind_insight::identity::Identity;
 use tradewind_insight::report::Last;
-use tradewind_journal::{Filter, Reader};
+use tradewind_journal::{Filter, ReadError, Reader};
 use tradewind_repo::location::{self, Location};
 
 use crate::cli::log::local_time;
@@ -31,7 +30,10 @@ fn repository(location: Option<&Location>) -> Option<RepositoryId> {
     location::peek_identity(location?).ok().flatten()
 }
 
-/// Writes the audit down where a journal is.
+/// Writes the audit down; the first one makes the journal, so that the second can be compared with it.
+///
+/// Where that cannot be (a read-only home in CI), an audit is none the worse: only a journal that was there before
+/// is worth a warning.
 pub(super) async fn keep(
     place: &Place,
     location: Option<&Location>,
@@ -39,14 +41,14 @@ pub(super) async fn keep(
     report: &Report,
     took: Duration,
 ) {
-    if Reader::open(place.state()).is_err() {
-        return;
-    }
+    let had_journal = Reader::open(place.state()).is_ok();
     let command = Command::RecordAudit {
         repository: repository(location),
         audit: body(top, report, took),
     };
-    if let Err(failure) = place.control(command).await {
+    if let Err(failure) = place.control(command).await
+        && had_journal
+    {
         terminal::warn(format_args!(
             "the audit is not in the journal: {}",
             terminal::clean(&failure.what)
@@ -93,6 +95,14 @@ fn body(top: &Path, report: &Report, took: Duration) -> AuditCompleted {
     }
 }
 
+fn none_yet() -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "the journal has no earlier audit of this repository",
+    )
+    .hint("run `tradewind audit` once; the next one can be compared with it")
+}
+
 /// Finds the audit to compare with: the last complete one of this repository, or the one that is named.
 pub(super) fn last(
     place: &Place,
@@ -100,11 +110,14 @@ pub(super) fn last(
     top: &Path,
     which: &str,
 ) -> Result<Last, Failure> {
-    let reader = place.reader().map_err(|failure| {
-        Failure::new(Exit::Usage, "there is no journal, so no earlier audit")
-            .hint(failure.hint.unwrap_or_default())
+    let reader = Reader::open(place.state()).map_err(|error| {
+        if matches!(error, ReadError::Missing { .. }) {
+            none_yet()
+        } else {
+            Failure::from_error(Exit::Outside, &error).hint("run `tradewind doctor`")
+        }
     })?;
-    let outside = |e: tradewind_journal::ReadError| Failure::from_error(Exit::Outside, &e);
+    let outside = |e: ReadError| Failure::from_error(Exit::Outside, &e);
     let (event, audit) = if which.eq_ignore_ascii_case("last") {
         let filter = Filter {
             kinds: vec![EventKind::InsightAuditCompleted],
@@ -125,13 +138,7 @@ pub(super) fn last(
                 };
                 is_same && !audit.is_partial
             })
-            .ok_or_else(|| {
-                Failure::new(
-                    Exit::Usage,
-                    "the journal has no earlier audit of this repository",
-                )
-                .hint("run `tradewind audit` once; the next one can be compared with it")
-            })?
+            .ok_or_else(none_yet)?
     } else {
         let wrong = || {
             Failure::new(Exit::Usage, format!("{which:?} is no audit in the journal"))
