@@ -3,6 +3,7 @@
 //! Why: thirteen rooms can only work together when an event, an id and a time mean the same thing in
 //! all of them. Not here: I/O, async, a clock (only the trait), decisions. Start reading at [`event`].
 
+pub mod bar;
 pub mod clock;
 pub mod cloudevent;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod nearest;
 pub mod payload;
 pub mod recovery;
 
+pub use bar::{Article, Bar, Quote, Side, Trade};
 pub use clock::{Clock, Uptime};
 pub use event::{Draft, DraftError, Event};
 pub use id::{JournalId, RepositoryId, Seq};
