@@ -72,6 +72,36 @@ impl Coverage {
         self.final_before
     }
 
+    /// Returns what is known within `span`, in sequence.
+    pub fn parts<'a>(
+        &'a self,
+        span: &'a Range<Key>,
+    ) -> impl Iterator<Item = (Range<Key>, Known)> + 'a {
+        let inside = (span.start < span.end).then(|| self.known.overlapping(span));
+        inside
+            .into_iter()
+            .flatten()
+            .map(|(range, known)| (range.start.max(span.start)..range.end.min(span.end), *known))
+    }
+
+    /// Puts coverage together from what [`Coverage::parts`] told; what is not final is left out.
+    pub fn of_parts(
+        parts: impl IntoIterator<Item = (Range<Key>, Known)>,
+        final_before: Option<Key>,
+    ) -> Self {
+        let mut coverage = Self {
+            known: RangeMap::new(),
+            final_before,
+        };
+        for (range, known) in parts {
+            let end = final_before.map_or(range.start, |mark| range.end.min(mark));
+            if range.start < end {
+                coverage.known.insert(range.start..end, known);
+            }
+        }
+        coverage
+    }
+
     /// Takes over what an answer proves.
     ///
     /// A held bar that is missing in a later answer stays: a provider's hiccup must not tear holes. The

@@ -10,7 +10,11 @@
 pub mod coverage;
 pub mod grid;
 pub mod plan;
+pub mod rows;
+pub mod store;
 
 pub use coverage::{Coverage, Known, Proof};
 pub use grid::{Grid, GridError, Key};
 pub use plan::{Call, Tariff};
+pub use rows::Rows;
+pub use store::Store;

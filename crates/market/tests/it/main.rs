@@ -1,0 +1,3 @@
+//! The room on real files and a real journal.
+
+mod store;
