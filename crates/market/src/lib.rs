@@ -2,16 +2,18 @@
 //! get it.
 //!
 //! Why: five scripts that load the same bars cost five times the quota, and each of them takes a refusal
-//! for "no data". So far it is the part that decides without asking anybody: which bars there can be
-//! ([`grid`]), which of them are known ([`coverage`]), and which calls fetch the rest ([`plan`]).
+//! for "no data". Which bars there can be says [`grid`], which of them are known [`coverage`]; [`plan`] finds
+//! the calls that fetch the rest, [`store`] keeps what came, and [`supply`] hands it to everybody who asks.
 //! Not here: what providers are (`catalog`), how often they may be asked (`quota`).
-//! Start reading at [`coverage`].
+//! Start reading at [`supply`], then [`coverage`].
 
 pub mod coverage;
 pub mod grid;
 pub mod plan;
 pub mod rows;
+pub mod source;
 pub mod store;
+pub mod supply;
 
 pub use coverage::{Coverage, Known, Proof};
 pub use grid::{Grid, GridError, Key};

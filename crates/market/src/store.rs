@@ -303,17 +303,21 @@ impl Store {
 
     /// Reads the stretches of a span that are not in memory.
     fn load(&self, series: &Series, span: &Range<Key>) {
-        for slot in slots(span) {
-            let digest = {
-                let state = series.state();
-                match state.segments.get(&slot) {
-                    Some(Segment {
-                        digest: Some(digest),
-                        rows: None,
-                    }) => digest.clone(),
-                    _ => continue,
-                }
-            };
+        let missing: Vec<(Key, String)> = {
+            let state = series.state();
+            let inside = state
+                .segments
+                .range(slot_of(span.start)..=slot_of(span.end));
+            let missing = inside.filter_map(|(slot, segment)| match segment {
+                Segment {
+                    digest: Some(digest),
+                    rows: None,
+                } => Some((*slot, digest.clone())),
+                Segment { .. } => None,
+            });
+            missing.collect()
+        };
+        for (slot, digest) in missing {
             let path = self.shared.dir.join(name(series.id, slot, &digest));
             let read = read_segment(&path, &digest);
             let mut state = series.state();
@@ -671,7 +675,7 @@ fn sweep(dir: &Path, named: &BTreeSet<String>) {
     for entry in entries.flatten() {
         let file = entry.file_name();
         let Some(file) = file.to_str() else { continue };
-        let is_ours = file.split('_').count() == 3 && file.ends_with(".arrow");
+        let is_ours = file.split('_').count() == 3 && file.strip_suffix(".arrow").is_some();
         if is_ours && !named.contains(file) {
             drop(std::fs::remove_file(entry.path()));
         }

@@ -282,9 +282,7 @@ impl Ledger {
         self.debiting.retain(|other| *other != id);
         let stamp = match (call.stage, ending) {
             (Stage::Sent(_), Ending::Answered(_)) => Some(now_us),
-            (Stage::Sent(_), Ending::Lost) => {
-                Some(now_us.saturating_add(self.settings.linger_us))
-            }
+            (Stage::Sent(_), Ending::Lost) => Some(now_us.saturating_add(self.settings.linger_us)),
             // Nobody waited for an answer: it may not even have arrived.
             (Stage::Sent(sent_us), Ending::Abandoned) => {
                 let lost = now_us.saturating_add(self.settings.linger_us);
