@@ -7,7 +7,7 @@ mod env_tracked;
 mod eval_exec_pickle;
 mod ignore_comment;
 mod key_in_url_logged;
-mod leaked;
+pub(in crate::rules) mod leaked;
 mod private_key;
 mod runtime_install;
 mod secret_in_head;

@@ -186,6 +186,14 @@ pub(super) fn is_random(value: &[u8]) -> bool {
         && !is_words(value)
 }
 
+/// Says whether a value is words and numbers side by side, as people count things: `session_20241228_001`.
+pub(super) fn is_numbered_name(value: &[u8]) -> bool {
+    value.split(|byte| b"_-./|~".contains(byte)).all(|part| {
+        part.iter().all(u8::is_ascii_digit)
+            || part.iter().all(u8::is_ascii_alphabetic) && part.len() < 16
+    })
+}
+
 /// Says whether a value is a UUID as text.
 pub(super) fn is_uuid(value: &[u8]) -> bool {
     let parts: Vec<&[u8]> = value.split(|byte| *byte == b'-').collect();

@@ -497,7 +497,8 @@ impl Rule {
             }
             Judge::Session => {
                 let is_random = !place.is_noisy && plausible::is_random(value);
-                (is_random && !plausible::is_uuid(value)).then_some(span)
+                (is_random && !plausible::is_uuid(value) && !plausible::is_numbered_name(value))
+                    .then_some(span)
             }
             Judge::KeyBlock => key_block(bytes, span),
             Judge::UrlPassword => plausible::is_password(value).then_some(span),

@@ -1,9 +1,11 @@
 //! Workflows that overtake themselves.
 
+use tradewind_repo::project::data::Node;
 use tradewind_repo::project::workflow::{Forge, Job, Workflow};
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
+use crate::rules::tests::live_test;
 
 /// Workflows that overtake themselves.
 #[derive(Debug)]
@@ -14,7 +16,7 @@ const ABOUT: About = About {
     title: "Workflows that overtake themselves",
     area: Area::Ci,
     severity: Severity::Low,
-    confidence: Confidence::Possible,
+    confidence: Confidence::Likely,
     timeframe: Timeframe::Month,
     impact: "Two pushes in a row start two runs at once; of two deployments the older one may win.",
     action: "Write a `concurrency` group per branch; for tests with `cancel-in-progress: true`, for deployments without.",
@@ -27,6 +29,11 @@ impl Rule for MissingConcurrency {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        let live = live_test::asking(context);
+        // Tests that run twice are a matter of taste, unless each run costs something.
+        let costs = |workflow: &Workflow| {
+            starts_twice(workflow) || !live.is_empty() && starts_on_any_branch(workflow)
+        };
         let lacks = |workflow: &&Workflow| {
             workflow.forge == Forge::GitHub
                 && !super::is_scan(workflow)
@@ -37,12 +44,7 @@ impl Rule for MissingConcurrency {
                     .any(|name| workflow.is_started_by(name))
                 // A tag is pushed once; one test job that runs twice costs a minute. Nobody acts on either.
                 && !only_tags(workflow)
-                && (deploys(workflow)
-                    || starts_on_any_branch(workflow)
-                        && workflow
-                            .jobs
-                            .iter()
-                            .any(|job| job.concurrency.is_none() && is_many(job)))
+                && (deploys(workflow) || is_many(workflow) && costs(workflow))
         };
         let workflows: Vec<&Workflow> = context.project.workflows.iter().filter(lacks).collect();
         let Some(first) = workflows.first() else {
@@ -62,28 +64,56 @@ impl Rule for MissingConcurrency {
         let evidence = sorted
             .iter()
             .map(|workflow| {
-                context.quote_with(
-                    &workflow.path,
-                    workflow.jobs.first().map_or(1, |job| job.line),
-                    "no concurrency group",
-                )
+                let words = if self::deploys(workflow) {
+                    "no concurrency group"
+                } else if starts_twice(workflow) {
+                    "no concurrency group, and a push to a pull request starts it twice"
+                } else {
+                    "no concurrency group, and its tests ask live services"
+                };
+                let at = workflow.jobs.first().map_or(1, |job| job.line);
+                context.quote_with(&workflow.path, at, words)
             })
             .collect();
         let finding = findings.add(title, evidence);
         if deploys.is_some() {
             finding.severity = Severity::Medium;
-            finding.confidence = Confidence::Likely;
+        } else if let Some((path, _)) = live.first() {
+            finding.impact = format!(
+                "Each push starts all jobs anew beside those of the push before, and {path} asks a live service: \
+                 runs that nobody waits for any more spend its quota."
+            );
+        } else {
+            finding.impact = String::from(
+                "Each push to a pull request starts all jobs twice, beside those of the push before: \
+                 the minutes of the month go twice as fast, and the last result comes last.",
+            );
         }
     }
 }
 
 /// Says whether a job runs many times for each start; an axis with one value does not multiply.
-fn is_many(job: &Job) -> bool {
-    let runs = job
-        .matrix
-        .iter()
-        .map(|(_, values)| values.items().len().max(1));
-    runs.product::<usize>() >= MANY_RUNS
+fn is_many(workflow: &Workflow) -> bool {
+    let runs = |job: &Job| {
+        let axes = job.matrix.iter();
+        let runs = axes.map(|(_, values)| values.items().len().max(1));
+        runs.product::<usize>()
+    };
+    let mut jobs = workflow.jobs.iter();
+    jobs.any(|job| job.concurrency.is_none() && runs(job) >= MANY_RUNS)
+}
+
+/// Says whether a push to the branch of a pull request starts it for the push and for the pull request.
+fn starts_twice(workflow: &Workflow) -> bool {
+    let is_narrowed = |what: &Node| {
+        ["branches", "branches-ignore", "tags", "paths"]
+            .iter()
+            .any(|key| what.get(key).is_some())
+    };
+    let mut triggers = workflow.triggers.iter();
+    let any_push =
+        triggers.any(|(trigger, what)| trigger.value.as_ref() == "push" && !is_narrowed(what));
+    any_push && workflow.is_started_by("pull_request")
 }
 
 /// Fewer runs are over before anybody minds.
@@ -115,7 +145,7 @@ fn only_tags(workflow: &Workflow) -> bool {
 }
 
 /// Says whether a workflow changes something that runs.
-fn deploys(workflow: &Workflow) -> bool {
+pub(in crate::rules) fn deploys(workflow: &Workflow) -> bool {
     const COMMANDS: &[&str] = &[
         "ssh ",
         "scp ",

@@ -5,6 +5,7 @@ use tradewind_repo::python::Code;
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
+use crate::rules::safety::leaked;
 
 /// No hooks before a commit.
 #[derive(Debug)]
@@ -88,7 +89,8 @@ impl Rule for NoHooks {
 /// Says whether a hook would have spared somebody something: keys went into commits. What CI refuses as well costs a
 /// minute, and whoever is content with that need not be told.
 fn would_help(context: &Context<'_>) -> bool {
-    !context.leaks.head.is_empty() || !context.leaks.history.is_empty()
+    let mut leaks = context.leaks.head.iter().chain(&context.leaks.history);
+    leaks.any(leaked::counts)
 }
 
 /// Fewer files are a script, not a project.

@@ -1,5 +1,7 @@
 //! Deployment files that are not there.
 
+use std::collections::BTreeMap;
+
 use crate::gone::deletion;
 use tradewind_repo::project::presence::{Presence, path_presence};
 use tradewind_repo::project::requirement::join;
@@ -29,6 +31,8 @@ impl Rule for DroppedDeploymentFiles {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        // Services that need one missing file have one cause.
+        let mut missing: BTreeMap<(String, &str), Vec<Place<'_>>> = BTreeMap::new();
         for compose in &context.project.compose {
             let folder = compose
                 .path
@@ -85,21 +89,46 @@ impl Rule for DroppedDeploymentFiles {
                         ));
                         continue;
                     }
-                    let title = format!(
-                        "{}: {} {verb} {path}, which does not exist",
-                        compose.path, service.name
-                    );
-                    let mut evidence = vec![context.quote_with(
-                        &compose.path,
-                        line,
-                        &format!("{path} is not in git"),
-                    )];
-                    evidence.extend(gone);
-                    findings.add(title, evidence);
+                    let places = missing.entry((path, verb)).or_default();
+                    places.push((&compose.path, &service.name, line));
                 }
             }
         }
+        for ((path, verb), places) in missing {
+            report(context, &path, verb, &places, findings);
+        }
     }
+}
+
+/// Compose file, service and line of what needs a file.
+type Place<'a> = (&'a str, &'a str, u32);
+
+/// Tells of one missing file.
+fn report(
+    context: &Context<'_>,
+    path: &str,
+    verb: &str,
+    places: &[Place<'_>],
+    findings: &mut Findings,
+) {
+    let Some((compose, service, _)) = places.first() else {
+        return;
+    };
+    let more = match places.len() {
+        1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
+    };
+    let title = format!("{compose}: {service}{more} {verb} {path}, which does not exist");
+    let mut evidence = Vec::new();
+    for (compose, _, line) in places {
+        let quote = context.quote_with(compose, *line, &format!("{path} is not in git"));
+        // An anchor of YAML gives several services one line.
+        if !evidence.contains(&quote) {
+            evidence.push(quote);
+        }
+    }
+    evidence.extend(deletion(context.history, path));
+    findings.add(title, evidence);
 }
 
 /// Says whether a mounted path is a file of configuration, by its ending.

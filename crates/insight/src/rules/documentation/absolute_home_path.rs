@@ -63,6 +63,7 @@ impl Rule for AbsoluteHomePath {
                 || [".test.", ".spec."].iter().any(|part| name.contains(part))
                 || is_commented_out(context, &place.path, place.line)
                 || is_packed(context, &place.path)
+                || is_in_tests_of_rust(context, &place.path, place.line)
             {
                 continue;
             }
@@ -127,6 +128,17 @@ fn is_packed(context: &Context<'_>, path: &str) -> bool {
             .tree
             .text(path)
             .is_some_and(|text| text.contains("__webpack_require__") || text.contains("sourceURL="))
+}
+
+/// Says whether a line of Rust stands below `#[cfg(test)]`, where tests have their paths.
+fn is_in_tests_of_rust(context: &Context<'_>, path: &str, line: u32) -> bool {
+    has_end(path, "rs")
+        && context.tree.text(path).is_some_and(|text| {
+            let above = text.lines().take(line as usize);
+            above
+                .into_iter()
+                .any(|line| line.trim_start().starts_with("#[cfg(test)]"))
+        })
 }
 
 /// Says whether somebody who wrote commits goes by the name of a home folder.

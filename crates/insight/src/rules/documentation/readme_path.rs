@@ -41,10 +41,13 @@ impl Rule for ReadmePath {
                         path,
                         how: PathHow::Code,
                     } => {
-                        let missing = named(&existing, page, &text, path);
+                        let missing = named(&existing, page, &text, path)
+                            .filter(|_| !is_in_a_command(page, path));
                         is_sure &= missing.is_none();
                         missing
                     }
+                    // That its text is missing is told by another rule.
+                    What::Path { path, .. } if is_missing_licence(context, path) => None,
                     What::Path { path, .. } => linked(&existing, page, path),
                     What::Anchor {
                         page: target,
@@ -75,6 +78,29 @@ impl Rule for ReadmePath {
             }
         }
     }
+}
+
+/// Says whether a link leads to the text of a licence that the repository claims and does not have.
+fn is_missing_licence(context: &Context<'_>, path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let pages = context.documents.pages.iter();
+    let mut claims = pages
+        .filter(|page| page.kind == PageKind::Readme)
+        .flat_map(|page| &page.claims);
+    context.documents.licenses.is_empty()
+        && (name.starts_with("license") || name.starts_with("licence"))
+        && claims.any(|claim| matches!(claim.what, What::License(_)))
+}
+
+/// Says whether a page tells to start a file: that it is not there is told of the command.
+fn is_in_a_command(page: &Page, path: &str) -> bool {
+    page.claims.iter().any(|claim| match &claim.what {
+        What::Command(command) => command
+            .words
+            .iter()
+            .any(|word| word.trim_start_matches("./") == path),
+        _ => false,
+    })
 }
 
 /// A link to a file that is not there.
@@ -132,13 +158,24 @@ fn named(existing: &Existing<'_>, page: &Page, text: &str, path: &str) -> Option
             return false;
         }
         let next = lines.get(at + 1).copied().unwrap_or_default();
+        let before = at
+            .checked_sub(1)
+            .and_then(|at| lines.get(at))
+            .copied()
+            .unwrap_or_default();
         if format!("{line} {next}")
             .to_lowercase()
             .contains("not exist")
         {
             return true;
         }
-        let lower = line.to_lowercase();
+        // A list or a table has one statement a line.
+        let is_prose = |line: &str| !line.trim_start().starts_with(['-', '*', '|', '#', '>']);
+        let lower = if is_prose(line) {
+            [before, line, next].join(" ").to_lowercase()
+        } else {
+            line.to_lowercase()
+        };
         [
             "removed",
             "deleted",

@@ -165,9 +165,11 @@ fn missing(existing: &Existing<'_>, page: &Page, entries: &[Entry<'_>]) -> Vec<E
         if existing.is_at(&path) || is_made {
             continue;
         }
-        let why = existing
-            .deleted_in(&path)
-            .map_or_else(|| "does not exist".to_owned(), gone_with);
+        let gone = existing.deleted_in(&path);
+        if gone.is_none() && is_for_output(&path) {
+            continue;
+        }
+        let why = gone.map_or_else(|| "does not exist".to_owned(), gone_with);
         missing.push(Evidence::at(
             page.path.as_ref(),
             entry.claim.line,
@@ -175,4 +177,40 @@ fn missing(existing: &Existing<'_>, page: &Page, entries: &[Entry<'_>]) -> Vec<E
         ));
     }
     missing
+}
+
+/// Says whether a folder is by its name one that a program fills: nobody commits what lies there.
+fn is_for_output(path: &str) -> bool {
+    let name = path
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(path)
+        .to_ascii_lowercase();
+    !name.contains('.')
+        && [
+            "artifact",
+            "backup",
+            "cache",
+            "checkpoint",
+            "data",
+            "download",
+            "export",
+            "figure",
+            "log",
+            "model",
+            "output",
+            "plot",
+            "prediction",
+            "report",
+            "result",
+            "saved",
+            "snapshot",
+            "state",
+            "tmp",
+            "venv",
+            "weight",
+        ]
+        .iter()
+        .any(|word| name.contains(word))
 }

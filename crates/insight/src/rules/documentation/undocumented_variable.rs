@@ -5,6 +5,7 @@ use tradewind_repo::documents::What;
 use super::existing::capped;
 use super::variables;
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::is_shelved;
 use crate::rule::{About, Context, Findings, Rule};
 
 /// Variables that code reads and no page names.
@@ -53,6 +54,7 @@ impl Rule for UndocumentedVariable {
                 || variables::is_foreign(name)
                 || slips.contains(&name.as_ref())
                 || is_set_by_the_program(context, name, places)
+                || !matters(context, name, places)
             {
                 continue;
             }
@@ -73,6 +75,72 @@ impl Rule for UndocumentedVariable {
         let title = format!("No page names {}{more}", shown.join(", "));
         findings.add(title, capped(evidence));
     }
+}
+
+/// Words of variables whose value moves money: what trades, how much, with whose key.
+const MONEY: &[&str] = &[
+    "ACCOUNT",
+    "ALLOCATION",
+    "BUDGET",
+    "CAPITAL",
+    "DRAWDOWN",
+    "DRY",
+    "EXPOSURE",
+    "KEY",
+    "LEVERAGE",
+    "LIVE",
+    "LOSS",
+    "NOTIONAL",
+    "PAPER",
+    "PASSPHRASE",
+    "PASSWORD",
+    "POSITION",
+    "POSITIONS",
+    "RISK",
+    "SANDBOX",
+    "SECRET",
+    "SYMBOL",
+    "SYMBOLS",
+    "TESTNET",
+    "TOKEN",
+    "TRADING",
+    "WALLET",
+    "WEBHOOK",
+];
+
+/// Says whether somebody misses a variable that no page names: the program does not start without it, or its value
+/// moves money. Any other knob has a default, and stands in the code for whoever wants to turn it.
+fn matters(context: &Context<'_>, name: &str, places: &[(Box<str>, u32)]) -> bool {
+    let moves_money = name.split('_').any(|word| MONEY.contains(&word));
+    let is_credential = ["_KEY", "_SECRET", "_TOKEN", "_PASSWORD", "_PASSPHRASE"]
+        .iter()
+        .any(|end| name.ends_with(end));
+    let of_the_program = |(path, _): &&(Box<str>, u32)| !is_beside(path);
+    places.iter().filter(of_the_program).any(|(path, line)| {
+        let text = context.tree.text(path).unwrap_or_default();
+        let at = (*line as usize).saturating_sub(1);
+        let line = text.lines().nth(at).unwrap_or_default();
+        moves_money || line.contains("environ[")
+    }) || is_credential && !places.iter().all(|(path, _)| is_shelved(path))
+}
+
+/// Says whether a file stands beside the program, for those who work on it: they read its code.
+fn is_beside(path: &str) -> bool {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    is_shelved(path)
+        || folders.split('/').any(|part| {
+            matches!(
+                part.to_ascii_lowercase().as_str(),
+                "scripts"
+                    | "tools"
+                    | "research"
+                    | "notebooks"
+                    | "experiments"
+                    | "examples"
+                    | "benchmarks"
+                    | "dev"
+            )
+        })
 }
 
 /// Says whether a file that reads a variable also sets it, for programs that it starts: nobody else has to know it.

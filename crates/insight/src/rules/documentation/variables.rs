@@ -11,6 +11,8 @@ pub(super) type Reads = BTreeMap<Box<str>, Vec<(Box<str>, u32)>>;
 
 /// Beginnings of variables that programs other than the repository's own read.
 const FOREIGN: &[&str] = &[
+    "ANDROID_",
+    "APPDATA",
     "AWS_",
     "AZURE_",
     "BUILDKIT",
@@ -62,6 +64,28 @@ const FOREIGN: &[&str] = &[
     "OMP_",
     "OPENBLAS_",
     "OTEL_",
+    "GTK_",
+    "SDL_",
+    "TK_",
+    "WAYLAND_",
+    "XLA_",
+    "JAX_",
+    "TRANSFORMERS_",
+    "TOKENIZERS_",
+    "NVIDIA_",
+    "FLY_",
+    "K_SERVICE",
+    "KUBERNETES_",
+    "SYSTEMD_",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "WSL_",
+    "ANSI_",
+    "COLORTERM",
+    "NO_COLOR",
+    "VSCODE_",
+    "CODESPACE",
+    "DYNO",
     "PG",
     "PIP_",
     "PLAYWRIGHT_",
@@ -72,6 +96,7 @@ const FOREIGN: &[&str] = &[
     "PYTORCH_",
     "PYTEST_",
     "PYTHON",
+    "QT_",
     "RABBITMQ_",
     "RAILWAY_",
     "RAY_",
@@ -212,6 +237,20 @@ pub(super) fn documented(context: &Context<'_>) -> BTreeSet<String> {
         .tracked()
         .map(|file| file.path.as_ref())
         .filter(|path| is_example(path));
+    // A compose file lists what its owner sets, beside the value.
+    for service in context
+        .project
+        .compose
+        .iter()
+        .flat_map(|file| &file.services)
+    {
+        names.extend(
+            service
+                .environment
+                .iter()
+                .map(|(name, _)| name.value.to_string()),
+        );
+    }
     // Any page that is kept counts, also one beside the code that is no page of the project's manual.
     let is_page = |path: &&str| {
         let end = path

@@ -1,6 +1,7 @@
 //! Runs of hurried commits that mend each other, at night or out of a long silence.
 //!
-//! Many small commits are no fault, and neither is work at night. Told is only what has all of: one author, on the
+//! Many small commits are no fault, and neither is work at night. Told is only what
+//! a workflow deploys at each push, and has all of: one author, on the
 //! main line, minutes apart, one file of the program that is touched each time, and messages that say "fix".
 
 use std::collections::BTreeMap;
@@ -8,9 +9,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use tradewind_repo::history::{Commit, PathId};
 
+use tradewind_repo::project::workflow::Workflow;
+
 use super::past::{self, Past, Purpose};
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
+use crate::rules::ci::missing_concurrency::deploys;
 
 const ABOUT: About = About {
     id: "hurried-repairs",
@@ -61,6 +65,11 @@ impl Rule for HurriedRepairs {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        // Nights are one's own, unless each of their commits goes live by itself.
+        let ships = |workflow: &&Workflow| workflow.is_started_by("push") && deploys(workflow);
+        let Some(shipped) = context.project.workflows.iter().find(ships) else {
+            return;
+        };
         let Some(past) = Past::of(context, findings) else {
             return;
         };
@@ -106,7 +115,9 @@ impl Rule for HurriedRepairs {
             );
             Some(Evidence::commit(newest.id, note))
         });
-        findings.add(title, past::bounded(of_first.chain(of_others).collect()));
+        let mut evidence = past::bounded(of_first.chain(of_others).collect());
+        evidence.push(context.quote_with(&shipped.path, shipped.on_line, "deploys each of them"));
+        findings.add(title, evidence);
     }
 }
 

@@ -282,6 +282,10 @@ const LAYOUT: &[&str] = &[
     "isort",
 ];
 const TESTS: &[&str] = &["tests", "testcase", "testcases"];
+const TEST_VERBS: &[&str] = &[
+    "add", "added", "adding", "adds", "correct", "fix", "fixed", "fixes", "improve", "improved",
+    "new", "unit", "update", "updated", "updates", "updating", "write",
+];
 const REMOVALS: &[&str] = &[
     "remove", "removed", "removes", "delete", "deleted", "deletes", "drop",
 ];
@@ -319,7 +323,10 @@ fn claim(subject: &str) -> Option<Claim> {
             }
         });
     let first = claims.next()??;
-    claims.all(|claim| claim == Some(first)).then_some(first)
+    // "Some tests" may be what somebody tried out.
+    let has_verb = words.iter().any(|word| TEST_VERBS.contains(word));
+    (claims.all(|claim| claim == Some(first)) && (first != Claim::Tests || has_verb))
+        .then_some(first)
 }
 
 /// Returns the file that a subject of the form `Update bot.py` names.

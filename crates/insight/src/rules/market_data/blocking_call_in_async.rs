@@ -6,6 +6,7 @@ use tradewind_repo::api_map::Client;
 use tradewind_repo::python::{Call, Module, Value};
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::is_shelved;
 use crate::rule::{About, Context, Findings, Rule};
 use crate::source::{Source, function, grouped, is_test};
 
@@ -27,6 +28,20 @@ const ABOUT: About = About {
 
 /// How many calls lie between an `async` function and what blocks.
 const MAX_DEPTH: usize = 6;
+
+/// Says whether a file stands beside the program that trades: tests, what was put away, what somebody runs in a
+/// notebook, one step after the other.
+fn is_aside(path: &str) -> bool {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    is_test(path)
+        || is_shelved(path)
+        || folders.split('/').any(|part| {
+            matches!(
+                part.to_ascii_lowercase().as_str(),
+                "analysis" | "analytics" | "examples" | "notebooks" | "research"
+            )
+        })
+}
 
 type Node = (usize, Option<u32>);
 
@@ -102,7 +117,7 @@ impl Rule for BlockingCallInAsync {
         }
         let mut shown: BTreeSet<(usize, u32)> = BTreeSet::new();
         for ((at, line), pauses) in places {
-            let Some(module) = context.code.modules.get(at).filter(|m| !is_test(&m.path)) else {
+            let Some(module) = context.code.modules.get(at).filter(|m| !is_aside(&m.path)) else {
                 continue;
             };
             let Some(source) = Source::read(context, &module.path) else {

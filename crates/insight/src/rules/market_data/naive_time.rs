@@ -30,6 +30,8 @@ enum Use {
     Stripped,
     Request,
     Answer,
+    /// Hours do not decide: told only beside something that does.
+    Day,
     Storage,
 }
 
@@ -38,7 +40,7 @@ impl Use {
         match self {
             Self::Session => "decides by the machine's clock",
             Self::Stripped => "is held against a time whose zone was taken off",
-            Self::Request => "asks for a span by the machine's day",
+            Self::Request | Self::Day => "asks for a span by the machine's day",
             Self::Answer => "turns the provider's time into the machine's zone",
             Self::Storage => "is stored without its zone",
         }
@@ -79,6 +81,13 @@ impl Rule for NaiveTime {
         }
         found.sort();
         found.dedup();
+        // A day more in a span returns nothing, and what the program stores it reads back in the same way.
+        if found
+            .iter()
+            .all(|(kind, _)| matches!(kind, Use::Day | Use::Storage))
+        {
+            return;
+        }
         let is_session = found.iter().any(|(kind, _)| *kind == Use::Session);
         let zoned = sets_zone(context);
         let places: Vec<Evidence> = found.into_iter().map(|(_, place)| place).collect();
@@ -265,9 +274,20 @@ fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option
             .any(|word| text.contains(word))
     };
     if asks && is_bound && everywhere().any(is_span) {
-        return Some(Use::Request);
+        let is_fine = source.text(span).lines().any(is_within_a_day);
+        return Some(if is_fine { Use::Request } else { Use::Day });
     }
     is_stored.then_some(Use::Storage)
+}
+
+/// Says whether a line speaks of hours and minutes: a span of days is a rough bound.
+fn is_within_a_day(line: &str) -> bool {
+    [
+        "hours=", "minutes=", "seconds=", "%H", "Minute", "minute", "Hour", "1m\"", "5m\"",
+        "15m\"", "1h\"", "1Min", "5Min", "15Min", "1Hour", "'1m'", "'5m'", "'15m'", "'1h'",
+    ]
+    .iter()
+    .any(|word| line.contains(word))
 }
 
 /// Returns the name that a line assigns.
@@ -299,10 +319,12 @@ fn is_about_session(text: &str) -> bool {
     ]
     .iter()
     .any(|word| lower.contains(word))
+        // Between two hours one trades; at one hour a program does its own chores: a report, a reset at midnight.
         || (lower.contains("if ") || lower.contains("while ") || lower.contains("return "))
             && [".hour", ".weekday()", ".time()", ".isoweekday()"]
                 .iter()
                 .any(|word| lower.contains(word))
+            && ["<", ">", " in "].iter().any(|sign| lower.contains(sign))
 }
 
 /// Says whether a name is held against the day of a bar.

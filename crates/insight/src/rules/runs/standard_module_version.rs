@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use tradewind_repo::project::version::Specifiers;
-use tradewind_repo::python::{Import, Module, Resolution, StandardModule};
+use tradewind_repo::python::{Code, Import, Module, Resolution, StandardModule};
 
 use crate::declared::{Declared, folder_of};
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
@@ -217,6 +217,20 @@ fn folders_above(path: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Says whether CI may run a file: a test, what somebody imports, what a workflow names. A script that only people
+/// start runs on their Python.
+fn is_run_by_ci(context: &Context<'_>, path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    Code::is_test(path)
+        || context.code.importers_of(path).next().is_some()
+        || context.project.workflows.iter().any(|workflow| {
+            context
+                .tree
+                .text(&workflow.path)
+                .is_some_and(|text| text.contains(name))
+        })
+}
+
 /// Returns what is declared for a file and lacks the module.
 fn lacking(
     context: &Context<'_>,
@@ -230,6 +244,9 @@ fn lacking(
         .map(|folder| pythons.of_folder(folder).collect::<Vec<&Place>>())
         .find(|places| !places.is_empty());
     for place in near.unwrap_or_default() {
+        if place.path.starts_with(".github/") && !is_run_by_ci(context, path) {
+            continue;
+        }
         if !lacks(standard, place.minor) || place.is_for_tools || place.minor > NEWEST_KNOWN {
             continue;
         }

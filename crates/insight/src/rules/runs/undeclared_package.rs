@@ -160,11 +160,26 @@ fn report_each(
             .iter()
             .map(|(path, line)| context.quote(path, *line))
             .collect();
-        findings.add(
+        let finding = findings.add(
             format!("{package} is imported and declared nowhere"),
             evidence,
         );
+        if places.iter().all(|(path, _)| is_lone_script(context, path)) {
+            finding.severity = Severity::Medium;
+        }
     }
+}
+
+/// Says whether only people start a file, and it lies where tools lie: the bot goes on without it.
+fn is_lone_script(context: &Context<'_>, path: &str) -> bool {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let is_tool = folders.split('/').any(|part| {
+        matches!(
+            part,
+            "scripts" | "tools" | "research" | "experiments" | "utils"
+        )
+    });
+    is_tool && context.code.importers_of(path).next().is_none()
 }
 
 /// Says whether a condition asks first whether the package is there: `if is_lightgbm_available():`.

@@ -75,7 +75,7 @@ pub(super) fn is_dummy_place(path: &str) -> bool {
 }
 
 /// Says whether a leak counts: in places of dummies only what one issuer gives out by shape.
-pub(super) fn counts(leak: &Leak) -> bool {
+pub(in crate::rules) fn counts(leak: &Leak) -> bool {
     let is_shape = confidence(leak.kind) == Confidence::Certain && leak.kind != "private-key";
     // Links to pictures on a forge are signed for minutes.
     let is_short_lived =

@@ -23,6 +23,9 @@ static ABOUT: About = About {
 /// Files with fewer lines that say something are too small to matter.
 const MIN_LINES: usize = 6;
 
+/// More pairs of folders than this share files by habit.
+const MAX_APART: usize = 2;
+
 /// The rule.
 pub struct IdenticalFiles;
 
@@ -44,6 +47,13 @@ impl Rule for IdenticalFiles {
                 groups.entry(folders).or_default().push(paths);
             }
         }
+        // Copies between many folders are a way of working, and told once.
+        if groups.len() > MAX_APART {
+            let all: Vec<Vec<&str>> = groups.into_values().flatten().collect();
+            let title = format!("{} source files have copies in other folders", all.len());
+            grouped(findings, title, places(&all));
+            return;
+        }
         for groups in groups.into_values() {
             let Some(first) = groups.first() else {
                 continue;
@@ -58,23 +68,23 @@ impl Rule for IdenticalFiles {
                     folders.join(" and ")
                 )
             };
-            let evidence = groups
-                .iter()
-                .flat_map(|paths| {
-                    paths.iter().map(|path| {
-                        let others: Vec<&str> = paths
-                            .iter()
-                            .filter(|other| *other != path)
-                            .copied()
-                            .collect();
-                        let others: String = others.join(", ").chars().take(180).collect();
-                        Evidence::at(*path, 1, format!("the same content as {others}"))
-                    })
-                })
-                .collect();
-            grouped(findings, title, evidence);
+            grouped(findings, title, places(&groups));
         }
     }
+}
+
+/// Names each file with those that have its content.
+fn places(groups: &[Vec<&str>]) -> Vec<Evidence> {
+    let of_group = |paths: &Vec<&str>| {
+        let note = |path: &&str| {
+            let others = paths.iter().filter(|other| *other != path);
+            let others: Vec<&str> = others.copied().collect();
+            let others: String = others.join(", ").chars().take(180).collect();
+            Evidence::at(*path, 1, format!("the same content as {others}"))
+        };
+        paths.iter().map(note).collect::<Vec<_>>()
+    };
+    groups.iter().flat_map(of_group).collect()
 }
 
 fn folder(path: &str) -> &str {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use tradewind_repo::python::{Code, Function, Module, ScopeId, Target};
+use tradewind_repo::python::{Function, Module, ScopeId, Target};
 
 use super::network::{is_live_database, is_network};
-use crate::finding::{Area, Confidence, Severity, Timeframe};
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
 use crate::quotes::{Quotes, grouped, is_foreign};
 use crate::rule::{About, Context, Findings, Rule};
+use crate::source::Source;
 
 static ABOUT: About = About {
     id: "live-test",
@@ -61,39 +62,7 @@ impl Rule for LiveTest {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
-        let mut quotes = Quotes::new(context);
-        let mut files = Vec::new();
-        for module in &context.code.modules {
-            let path = module.path.as_ref();
-            if is_foreign(path) || !super::is_collected_by_name(path) {
-                continue;
-            }
-            let Some(text) = context.tree.text(path) else {
-                continue;
-            };
-            if REPLACED.iter().any(|word| text.contains(word)) || is_replaced_above(context, path) {
-                continue;
-            }
-            let mut evidence = Vec::new();
-            for (index, function) in module.functions.iter().enumerate() {
-                if !function.name.starts_with("test") || is_marked(function) {
-                    continue;
-                }
-                let Ok(scope) = u32::try_from(index) else {
-                    continue;
-                };
-                let Some((line, what)) = reaches(context.code, module, Some(scope)) else {
-                    continue;
-                };
-                if evidence.is_empty() {
-                    evidence.push(quotes.noted(path, function.line, &what));
-                }
-                evidence.push(quotes.at(path, line));
-            }
-            if !evidence.is_empty() {
-                files.push((path, evidence));
-            }
-        }
+        let files = asking(context);
         // One way of writing tests is one finding, however many files have it.
         if files.len() > MAX_APART {
             let title = format!("{} test files ask live services", files.len());
@@ -107,6 +76,47 @@ impl Rule for LiveTest {
             grouped(findings, format!("{path} asks a live service"), evidence);
         }
     }
+}
+
+/// Returns the test files that ask a live service, each with its places: the test, then what it calls.
+pub(in crate::rules) fn asking<'a>(context: &Context<'a>) -> Vec<(&'a str, Vec<Evidence>)> {
+    let mut quotes = Quotes::new(context);
+    let mut files = Vec::new();
+    for module in &context.code.modules {
+        let path = module.path.as_ref();
+        if is_foreign(path) || !super::is_collected_by_name(path) {
+            continue;
+        }
+        let Some(text) = context.tree.text(path) else {
+            continue;
+        };
+        if REPLACED.iter().any(|word| text.contains(word))
+            || is_replaced_above(context, path)
+            || is_optional(&text)
+        {
+            continue;
+        }
+        let mut evidence = Vec::new();
+        for (index, function) in module.functions.iter().enumerate() {
+            if !function.name.starts_with("test") || is_marked(function) {
+                continue;
+            }
+            let Ok(scope) = u32::try_from(index) else {
+                continue;
+            };
+            let Some((line, what)) = reaches(context, module, Some(scope)) else {
+                continue;
+            };
+            if evidence.is_empty() {
+                evidence.push(quotes.noted(path, function.line, &what));
+            }
+            evidence.push(quotes.at(path, line));
+        }
+        if !evidence.is_empty() {
+            files.push((path, evidence));
+        }
+    }
+    files
 }
 
 /// Whether a `conftest.py` above a test replaces requests.
@@ -126,6 +136,20 @@ fn says_replaced(context: &Context<'_>, path: &str) -> bool {
         .tree
         .text(path)
         .is_some_and(|text| REPLACED.iter().any(|word| text.contains(word)))
+}
+
+/// Whether a file says for all its tests that they are live, or skips them where a key is absent.
+fn is_optional(text: &str) -> bool {
+    [
+        "pytestmark",
+        "pytest.skip(",
+        "skipTest(",
+        "skipif(",
+        "skipUnless(",
+        "skipIf(",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
 
 /// Whether a test says that it is skipped, or live on purpose.
@@ -149,13 +173,14 @@ fn is_marked(function: &Function) -> bool {
 }
 
 /// Follows calls from a function to one that sends something: the line in the test, and what it calls.
-fn reaches(code: &Code, module: &Module, scope: ScopeId) -> Option<(u32, String)> {
+fn reaches(context: &Context<'_>, module: &Module, scope: ScopeId) -> Option<(u32, String)> {
+    let code = context.code;
     if let Some(found) = sends(module, scope) {
         return Some(found);
     }
     code.calls_in(&module.path, scope).find_map(|site| {
         let mut seen = BTreeSet::new();
-        let what = follows(code, site.target, 0, &mut seen)?;
+        let what = follows(context, site.target, 0, &mut seen)?;
         Some((site.call.line, what))
     })
 }
@@ -169,7 +194,26 @@ fn sends(module: &Module, scope: ScopeId) -> Option<(u32, String)> {
         .map(|call| (call.line, format!("reaches {}", call.callee)))
 }
 
-fn follows(code: &Code, target: Target, depth: u8, seen: &mut BTreeSet<Target>) -> Option<String> {
+/// Says whether a call stands below a condition: whether it is made depends on what a test gives.
+fn is_conditional(source: Option<&Source>, line: u32) -> bool {
+    let Some(source) = source else {
+        return false;
+    };
+    source.heads(line).into_iter().any(|head| {
+        let head = source.line(head).trim_start();
+        ["if ", "elif ", "else:"]
+            .iter()
+            .any(|word| head.starts_with(word))
+    })
+}
+
+fn follows(
+    context: &Context<'_>,
+    target: Target,
+    depth: u8,
+    seen: &mut BTreeSet<Target>,
+) -> Option<String> {
+    let code = context.code;
     let Target::Function(of, function) = target else {
         return None;
     };
@@ -178,9 +222,13 @@ fn follows(code: &Code, target: Target, depth: u8, seen: &mut BTreeSet<Target>) 
     }
     let module = code.modules.get(of)?;
     let scope = u32::try_from(function).ok();
-    if let Some((line, what)) = sends(module, scope) {
+    let source = Source::read(context, &module.path);
+    if let Some((line, what)) = sends(module, scope)
+        && !is_conditional(source.as_ref(), line)
+    {
         return Some(format!("{what} in {}:{line}", module.path));
     }
     code.calls_in(&module.path, scope)
-        .find_map(|site| follows(code, site.target, depth + 1, seen))
+        .filter(|site| !is_conditional(source.as_ref(), site.call.line))
+        .find_map(|site| follows(context, site.target, depth + 1, seen))
 }
