@@ -1,0 +1,194 @@
+//! Switches: what goes wrong, at which provider, how often.
+//!
+//! Why switches and no chance: a test that fails must fail again. Each kind is seen on the socket by a
+//! test of its own.
+//! - When it acts: from the moment it is switched on, on each data call of its provider.
+//! - When it recovers: after its number of times, or when it is switched off.
+//! - First start: nothing goes wrong.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// Every call is refused as one too many.
+    Storm,
+    /// Every call is refused as one of a banned client: status 418 and two minutes.
+    Ban,
+    /// Every call is refused as one too many, with status 200.
+    RefusedOk,
+    /// Answers are of the right form and have no rows.
+    Empty,
+    /// Rows come in the opposite order.
+    WrongOrder,
+    /// A page that follows another one is that one again.
+    DuplicatedPage,
+    /// A page that follows another one leaves as many rows out as a page has.
+    MissingPage,
+    /// Half of the body comes, then the connection ends.
+    Truncated,
+    /// The head of the answer comes late.
+    Slow,
+    /// The connection is reset instead of an answer.
+    Reset,
+    /// The header `Date` is wrong.
+    Skew,
+    /// Bars have been corrected since.
+    Revised,
+}
+
+/// Text that is no kind of fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a kind of fault; there are {}", FaultKind::names().join(", "))]
+pub struct UnknownFault {
+    text: String,
+}
+
+impl FaultKind {
+    /// All kinds.
+    pub const ALL: [Self; 12] = [
+        Self::Storm,
+        Self::Ban,
+        Self::RefusedOk,
+        Self::Empty,
+        Self::WrongOrder,
+        Self::DuplicatedPage,
+        Self::MissingPage,
+        Self::Truncated,
+        Self::Slow,
+        Self::Reset,
+        Self::Skew,
+        Self::Revised,
+    ];
+
+    /// Returns its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Storm => "storm",
+            Self::Ban => "ban",
+            Self::RefusedOk => "refused-200",
+            Self::Empty => "empty",
+            Self::WrongOrder => "wrong-order",
+            Self::DuplicatedPage => "duplicated-page",
+            Self::MissingPage => "missing-page",
+            Self::Truncated => "truncated",
+            Self::Slow => "slow",
+            Self::Reset => "reset",
+            Self::Skew => "skew",
+            Self::Revised => "revised",
+        }
+    }
+
+    /// Returns the names of all kinds.
+    pub fn names() -> Vec<&'static str> {
+        Self::ALL.into_iter().map(Self::as_str).collect()
+    }
+
+    /// Whether it needs a provider that answers in pages.
+    pub(crate) const fn needs_pages(self) -> bool {
+        matches!(self, Self::DuplicatedPage | Self::MissingPage)
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for FaultKind {
+    type Err = UnknownFault;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFault> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        found.ok_or_else(|| UnknownFault {
+            text: text.chars().take(40).collect(),
+        })
+    }
+}
+
+/// A fault that is switched on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Name of the provider.
+    pub provider: String,
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// How many calls it is left for; `None` for all.
+    pub left: Option<u32>,
+    /// For [`FaultKind::Slow`] the delay and for [`FaultKind::Skew`] what the header is ahead, in
+    /// seconds. Default 3 and 90.
+    pub seconds: Option<i64>,
+}
+
+impl Fault {
+    /// Switches `kind` on at `provider`, for all calls.
+    pub fn new(provider: &str, kind: FaultKind) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            kind,
+            left: None,
+            seconds: None,
+        }
+    }
+
+    /// The same for the next `times` calls only.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.left = Some(times);
+        self
+    }
+
+    /// The same with another number of seconds.
+    #[must_use]
+    pub fn seconds(mut self, seconds: i64) -> Self {
+        self.seconds = Some(seconds);
+        self
+    }
+}
+
+/// What goes wrong with one call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Conduct {
+    /// A bit for each kind.
+    kinds: u32,
+    /// For [`FaultKind::Slow`].
+    pub(crate) late_seconds: i64,
+    /// For [`FaultKind::Skew`].
+    pub(crate) skew_seconds: i64,
+}
+
+impl Conduct {
+    /// Whether this goes wrong.
+    pub(crate) const fn has(self, kind: FaultKind) -> bool {
+        self.kinds & (1 << kind as u32) != 0
+    }
+}
+
+/// Returns what is switched on for a call of `provider`.
+pub(crate) fn conduct(faults: &[Fault], provider: &str) -> Conduct {
+    let mut conduct = Conduct::default();
+    for fault in faults.iter().filter(|f| f.provider == provider) {
+        conduct.kinds |= 1 << fault.kind as u32;
+        match fault.kind {
+            FaultKind::Slow => conduct.late_seconds = fault.seconds.unwrap_or(3),
+            FaultKind::Skew => conduct.skew_seconds = fault.seconds.unwrap_or(90),
+            _ => {}
+        }
+    }
+    conduct
+}
+
+/// Counts the times of faults down after a call of `provider`; those of pages only when the call had one
+/// that follows another.
+pub(crate) fn count_down(faults: &mut Vec<Fault>, provider: &str, had_page: bool) {
+    for fault in faults.iter_mut().filter(|f| f.provider == provider) {
+        if let Some(left) = &mut fault.left
+            && (had_page || !fault.kind.needs_pages())
+        {
+            *left = left.saturating_sub(1);
+        }
+    }
+    faults.retain(|fault| fault.left != Some(0));
+}

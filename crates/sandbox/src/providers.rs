@@ -1,0 +1,68 @@
+//! The providers: one file each, with what is its own.
+//!
+//! A provider says who is counted and for how much, which path is which endpoint, how it answers and how it
+//! refuses. A thirteenth is one more file, one line in [`ALL`] and one test per recorded answer.
+//! Not here: counting, faults, sockets.
+
+mod alpaca;
+mod binance;
+mod coinbase;
+mod polygon;
+
+use jiff::Timestamp;
+
+use crate::call::{Call, Reply};
+use crate::limits::{Charge, Limit, Refusal, Usage};
+
+/// Answers a call; `Err` is a refusal in the provider's own words.
+pub(crate) type Handler = fn(&Call<'_>) -> Result<Reply, Reply>;
+
+/// A provider.
+pub(crate) trait Provider: Sync {
+    /// Returns its name in the catalog.
+    fn name(&self) -> &'static str;
+
+    /// Returns the limits of its free or its larger plan, the one that is usually full first first.
+    fn limits(&self, is_paid: bool) -> Vec<Limit>;
+
+    /// Whether it answers in pages that follow each other.
+    fn has_pages(&self) -> bool {
+        true
+    }
+
+    /// Returns what a call takes and from whom.
+    ///
+    /// # Errors
+    /// The refusal when the call proves nobody.
+    fn charge(&self, call: &Call<'_>) -> Result<Charge, Reply>;
+
+    /// Returns name and handler of the endpoint that a call asks.
+    fn route(&self, call: &Call<'_>) -> Option<(&'static str, Handler)>;
+
+    /// Refuses a call that is one too many.
+    fn refuse(&self, call: &Call<'_>, refusal: &Refusal) -> Reply;
+
+    /// Refuses a call to a path where nothing is.
+    fn nothing(&self, call: &Call<'_>) -> Reply;
+
+    /// Says in the answer's headers how much is used.
+    fn tell(&self, _reply: &mut Reply, _usages: &[Usage], _now: Timestamp) {}
+}
+
+/// All providers, by name.
+const ALL: [&dyn Provider; 4] = [
+    &alpaca::Alpaca,
+    &binance::Binance,
+    &coinbase::Coinbase,
+    &polygon::Polygon,
+];
+
+/// Returns the provider of that name.
+pub(crate) fn find(name: &str) -> Option<&'static dyn Provider> {
+    ALL.into_iter().find(|provider| provider.name() == name)
+}
+
+/// Returns the names of all providers.
+pub(crate) fn names() -> Vec<String> {
+    ALL.iter().map(|p| p.name().to_owned()).collect()
+}
