@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::basis::Basis;
+use crate::mapping::Body;
 use crate::period::Period;
 use crate::plan::ClockTime;
 use crate::pointer::Pointer;
@@ -262,6 +263,9 @@ pub struct Finality {
     /// Zone of `corrected_until`, an IANA name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// How long after its end a bar may still change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settles: Option<Period>,
     /// What a reader should know about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -343,6 +347,19 @@ impl Success {
                 })
             })
     }
+
+    /// Tells whether `answer` has what a good one has; the same as [`Self::holds`].
+    pub fn holds_in(&self, answer: &Body) -> bool {
+        let shape = match self.shape {
+            Shape::Object => answer.is_object(),
+            Shape::Array => answer.is_array(),
+            Shape::Any => answer.is_object() || answer.is_array(),
+        };
+        shape
+            && self.present.iter().all(|place| answer.has(place))
+            && (self.any.is_empty() || self.any.iter().any(|place| answer.has(place)))
+            && self.empty.iter().all(|place| answer.is_empty_at(place))
+    }
 }
 
 #[cfg(test)]
@@ -362,5 +379,34 @@ mod tests {
         assert!(!success.holds(&json!({ "error": ["EAPI:Rate limit exceeded"] })));
         assert!(!success.holds(&json!({ "error": ["E"], "result": { "XXBTZUSD": [] } })));
         assert!(!success.holds(&json!([])));
+    }
+
+    #[test]
+    fn both_readers_of_an_answer_agree_on_success() {
+        let success = |text: &str| serde_json::from_str::<Success>(text).unwrap();
+        let tests = [
+            success("{\"present\":[\"/result/*\"],\"empty\":[\"/error\"]}"),
+            success("{\"any\":[\"/a\",\"/*/b\"]}"),
+            success("{\"shape\":\"array\",\"present\":[\"\"]}"),
+            success("{\"shape\":\"any\",\"any\":[\"/0/a\",\"/Time (*)\"]}"),
+        ];
+        for answer in [
+            "{\"error\":[],\"result\":{\"X\":null}}",
+            "{\"error\":[\"E\"],\"result\":{\"X\":[]}}",
+            "{\"error\":0,\"result\":{\"X\":[]}}",
+            "{\"a\":null}",
+            "{\"x\":{\"b\":1}}",
+            "[]",
+            "[{\"a\":1}]",
+            "{\"Time (5min)\":{}}",
+            "\"a\"",
+            "null",
+        ] {
+            let body = Body::read(answer.as_bytes()).unwrap();
+            let value = serde_json::from_str(answer).unwrap();
+            for test in &tests {
+                assert_eq!(test.holds_in(&body), test.holds(&value), "{answer}");
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Endpoints: one thing a provider answers, its parameters, pages and cost.
 //!
 //! Why by path *and* query: some providers have one path for everything and tell calls apart by a
-//! parameter. Later rooms add their own optional tables here (mapping to rows, for one) without
-//! changing what stands. Not here: building or sending a request.
+//! parameter. Not here: which questions in our words it answers ([`crate::offer`]), and building or
+//! sending a request.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::{Answer, Success, TimeForm};
 use crate::basis::Basis;
 use crate::cost::{Cost, Weight};
+use crate::offer::Offering;
 use crate::pointer::Pointer;
 use crate::template::PathTemplate;
 
@@ -54,6 +55,9 @@ pub struct Endpoint {
     /// How a good answer is recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<Success>,
+    /// Questions in our words that it answers, and how its rows are picked.
+    #[serde(default, rename = "offer", skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<Offering>,
     /// What a reader should know about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

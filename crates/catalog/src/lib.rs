@@ -3,8 +3,9 @@
 //! Why: limits and refusals baked into code rot, and every part of Tradewind must agree on them. Each
 //! provider is one reviewed file, `catalog/<name>.toml` at the root of the repository; a thirteenth is
 //! one more file and one test (`docs/how-to/add-a-provider.md`). Later rooms add optional tables to the
-//! same files (mapping to rows, stream protocol); what stands keeps its meaning.
-//! Not here: anything that asks a provider, counts a quota or maps an answer.
+//! same files (stream protocol); what stands keeps its meaning. The one thing here that runs is the
+//! language of mappings ([`mapping`]), so that the lint can refuse what does not compile.
+//! Not here: anything that asks a provider, counts a quota or says what a row means.
 //! Start reading at [`provider`], then [`catalog`].
 
 pub mod access;
@@ -18,6 +19,8 @@ pub mod endpoint;
 pub mod fuzz;
 pub mod host;
 pub mod lint;
+pub mod mapping;
+pub mod offer;
 pub mod page;
 pub mod period;
 pub mod plan;

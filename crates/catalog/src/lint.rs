@@ -8,6 +8,7 @@ mod endpoints;
 mod facts;
 mod limits;
 mod names;
+mod offers;
 
 use std::fmt;
 
@@ -90,6 +91,16 @@ rules! {
     NoSentence = "no-sentence",
     /// A refusal fits every answer, so those behind it are never looked at.
     BoundlessRefusal = "boundless-refusal",
+    /// The mapping of an offer does not compile.
+    BadMapping = "bad-mapping",
+    /// The length of a bar is none of ours, or stands twice.
+    BadInterval = "bad-interval",
+    /// An offer gives a parameter a value that it does not take.
+    BadValue = "bad-value",
+    /// A zone is not in the list of time zones, or has days that cannot hold the bars.
+    BadZone = "bad-zone",
+    /// An offer lacks something without which no call can be made or no answer read.
+    UnusableOffer = "unusable-offer",
 }
 
 impl fmt::Display for Rule {
@@ -150,6 +161,7 @@ pub fn lint_one<'p>(
     limits::check(provider, &mut sink);
     endpoints::check(provider, &mut sink);
     facts::check(provider, &mut sink);
+    offers::check(provider, &mut sink);
     for other in others
         .into_iter()
         .filter(|other| other.name != provider.name)

@@ -29,13 +29,27 @@ impl Pointer {
 
     /// Returns the first value that stands at this place.
     pub fn first<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        descend(value, &self.steps())
+    }
+
+    /// Returns its steps, from the outside in.
+    pub(crate) fn steps(&self) -> Vec<String> {
         let mut steps = self.text.split('/');
         // What is before the first slash is empty.
         steps.next();
-        let steps: Vec<_> = steps
+        steps
             .map(|s| s.replace("~1", "/").replace("~0", "~"))
-            .collect();
-        descend(value, &steps)
+            .collect()
+    }
+
+    /// Tells whether `text` has the form of `pattern`, in which one `*` stands for any characters.
+    pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
+        match pattern.split_once('*') {
+            None => pattern == text,
+            Some((before, after)) => text
+                .strip_prefix(before)
+                .is_some_and(|rest| rest.ends_with(after)),
+        }
     }
 }
 
@@ -46,22 +60,12 @@ fn descend<'v>(value: &'v Value, steps: &[String]) -> Option<&'v Value> {
     match value {
         Value::Object(members) if step.contains('*') => members
             .iter()
-            .filter(|(key, _)| like(step, key))
+            .filter(|(key, _)| Pointer::is_like(step, key))
             .find_map(|(_, member)| descend(member, rest)),
         Value::Object(members) => descend(members.get(step)?, rest),
         Value::Array(items) if step == "*" => items.iter().find_map(|item| descend(item, rest)),
         Value::Array(items) => descend(items.get(step.parse::<usize>().ok()?)?, rest),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    }
-}
-
-/// Tells whether `text` has the form of `pattern`, in which one `*` stands for any characters.
-fn like(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((before, after)) => text
-            .strip_prefix(before)
-            .is_some_and(|rest| rest.ends_with(after)),
     }
 }
 

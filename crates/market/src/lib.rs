@@ -7,6 +7,7 @@
 //! Not here: what providers are (`catalog`), how often they may be asked (`quota`).
 //! Start reading at [`supply`], then [`coverage`].
 
+pub mod adapter;
 pub mod coverage;
 pub mod grid;
 pub mod plan;

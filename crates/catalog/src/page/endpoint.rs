@@ -4,9 +4,12 @@
 
 use std::fmt::{self, Write as _};
 
+use tradewind_core::Interval;
+
 use super::{cell, doubt, doubted, remarks, spaced};
 use crate::answer::SpanBound;
 use crate::endpoint::{Endpoint, Parameter, Place, UseCase};
+use crate::offer::{Offering, Stamp};
 use crate::provider::Provider;
 
 pub(super) fn write_endpoints(out: &mut String, provider: &Provider) -> fmt::Result {
@@ -73,6 +76,9 @@ fn write_endpoint(out: &mut String, endpoint: &Endpoint) -> fmt::Result {
         }
     }
     write_answer(out, endpoint)?;
+    for offer in &endpoint.offers {
+        write_offer(out, offer)?;
+    }
     if !endpoint.parameters.is_empty() {
         writeln!(out, "\n| Parameter | Values | Remarks |\n|---|---|---|")?;
     }
@@ -80,6 +86,46 @@ fn write_endpoint(out: &mut String, endpoint: &Endpoint) -> fmt::Result {
         write_parameter(out, parameter)?;
     }
     Ok(())
+}
+
+fn write_offer(out: &mut String, offer: &Offering) -> fmt::Result {
+    let mut facts = Vec::new();
+    facts.push(match (offer.class, &offer.venue) {
+        (Some(class), Some(venue)) => format!("{} at `@{venue}`", class.as_words()),
+        (Some(class), None) => class.as_words().to_owned(),
+        (None, _) => "by words".to_owned(),
+    });
+    if offer.symbol.form != "{symbol}" {
+        facts.push(format!("spelled `{}`", offer.symbol.form));
+    }
+    let mut intervals: Vec<_> = offer.intervals.keys().collect();
+    // Their own order is by length; a text sorts `15m` before `1m`.
+    intervals.sort_by_cached_key(|text| text.parse::<Interval>().ok());
+    if !intervals.is_empty() {
+        let intervals: Vec<_> = intervals.iter().map(|text| format!("`{text}`")).collect();
+        facts.push(format!("bars of {}", intervals.join(", ")));
+    }
+    if !offer.adjust.is_empty() {
+        let adjust: Vec<_> = offer
+            .adjust
+            .keys()
+            .map(|adjust| format!("`{adjust}`"))
+            .collect();
+        facts.push(format!("adjusted {}", adjust.join(", ")));
+    }
+    if !offer.feeds.is_empty() {
+        facts.push(format!("feeds {}", offer.feeds.join(", ")));
+    }
+    facts.extend(offer.day.as_ref().map(|day| {
+        let begins = String::from(day.begins);
+        format!("days begin at {begins} {}", day.zone)
+    }));
+    if offer.stamp != Stamp::Exact {
+        facts.push(offer.stamp.as_words().to_owned());
+    }
+    let facts = doubted(facts.join("; "), offer.basis.as_ref());
+    let remarks = remarks(offer.note.as_deref(), offer.basis.as_ref());
+    writeln!(out, "- Offered: {facts}.{remarks}")
 }
 
 fn write_answer(out: &mut String, endpoint: &Endpoint) -> fmt::Result {
@@ -116,6 +162,11 @@ fn write_answer(out: &mut String, endpoint: &Endpoint) -> fmt::Result {
     facts.extend(answer.feed.as_ref().map(|feed| format!("feed {feed}")));
     if let Some(finality) = &answer.finality {
         facts.push(format!("the last bar {}", finality.last_bar.as_words()));
+        facts.extend(
+            finality
+                .settles
+                .map(|settles| format!("a bar settles within {settles}")),
+        );
         if let (Some(until), zone) = (finality.corrected_until, finality.zone.as_deref()) {
             facts.push(format!(
                 "corrected until {} {}",

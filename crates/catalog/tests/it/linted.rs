@@ -365,6 +365,141 @@ const CASES: &[(Rule, &str, &str, &str)] = &[
     (Rule::BoundlessRefusal, "status = [429]", "", "refusal.0"),
 ];
 
+/// What makes an offer of the sound provider's endpoint.
+const OFFER: &str = r#"
+success = { present = ["/bars"] }
+
+[endpoint.answer]
+time = { means = "start", form = "date" }
+
+[[endpoint.offer]]
+class = "us_stock"
+intervals = { "1h" = { limit = "20" }, "1d" = {} }
+adjust = { none = {} }
+arguments = { limit = "30" }
+day = { zone = "America/New_York" }
+rows = ".bars[] | {at: .t, open: .o}"
+"#;
+
+/// The same for mistakes in an offer.
+const OFFER_CASES: &[(Rule, &str, &str, &str)] = &[
+    (
+        Rule::BadMapping,
+        ".bars[] | {at: .t, open: .o}",
+        ".bars[] | {at: .t",
+        "endpoint.0.offer.0.rows",
+    ),
+    (
+        Rule::BadMapping,
+        ".bars[] | {at: .t, open: .o}",
+        "now",
+        "endpoint.0.offer.0.rows",
+    ),
+    (
+        Rule::BadInterval,
+        "\"1d\" = {}",
+        "\"1D\" = {}",
+        "endpoint.0.offer.0.intervals",
+    ),
+    (
+        Rule::BadInterval,
+        "\"1d\" = {}",
+        "\"60m\" = {}",
+        "endpoint.0.offer.0.intervals",
+    ),
+    (
+        Rule::BadInterval,
+        "intervals = { \"1h\" = { limit = \"20\" }, \"1d\" = {} }",
+        "",
+        "endpoint.0.offer.0.intervals",
+    ),
+    (
+        Rule::UnknownParameter,
+        "\"1d\" = {}",
+        "\"1d\" = \"1440\"",
+        "endpoint.0.offer.0.intervals",
+    ),
+    (
+        Rule::UnknownParameter,
+        "limit = \"30\"",
+        "length = \"30\"",
+        "endpoint.0.offer.0.arguments",
+    ),
+    (
+        Rule::BadValue,
+        "limit = \"30\"",
+        "limit = \"51\"",
+        "endpoint.0.offer.0.arguments",
+    ),
+    (
+        Rule::BadZone,
+        "America/New_York",
+        "America/Gotham",
+        "endpoint.0.offer.0.day",
+    ),
+    (
+        Rule::BadZone,
+        "\"1d\" = {}",
+        "\"4h\" = {}",
+        "endpoint.0.offer.0.day",
+    ),
+    (
+        Rule::UnusableOffer,
+        "day = { zone = \"America/New_York\" }",
+        "",
+        "endpoint.0.offer.0.day",
+    ),
+    (
+        Rule::UnusableOffer,
+        "adjust = { none = {} }",
+        "",
+        "endpoint.0.offer.0.adjust",
+    ),
+    (
+        Rule::UnusableOffer,
+        "means = \"start\"",
+        "means = \"end\"",
+        "endpoint.0.offer.0.stamp",
+    ),
+    (
+        Rule::UnusableOffer,
+        "class = \"us_stock\"",
+        "",
+        "endpoint.0.offer.0.class",
+    ),
+    (
+        Rule::UnusableOffer,
+        "arguments = {",
+        "symbol = { form = \"AAPL\" }\narguments = {",
+        "endpoint.0.offer.0.symbol",
+    ),
+];
+
+#[test]
+fn each_mistake_of_an_offer_is_found_at_its_place_and_nothing_else() {
+    let offered = SOUND.replacen("success = { present = [\"/bars\"] }", OFFER, 1);
+    assert_eq!(findings(&offered), []);
+    for (rule, from, to, place) in OFFER_CASES {
+        assert!(offered.contains(from), "{rule}: {from}");
+        let found = findings(&offered.replacen(from, to, 1));
+        let found: Vec<_> = found.iter().map(|f| (f.rule, f.path.join("."))).collect();
+        assert_eq!(found, [(*rule, (*place).to_owned())], "{rule}: {to}");
+    }
+}
+
+#[test]
+fn a_parameter_that_nothing_fills_is_told() {
+    let needed = "{ name = \"limit\", required = true,";
+    let offered = SOUND
+        .replacen("success = { present = [\"/bars\"] }", OFFER, 1)
+        .replacen("{ name = \"limit\",", needed, 1)
+        .replacen("arguments = { limit = \"30\" }\n", "", 1);
+    let found = findings(&offered);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].rule, Rule::UnusableOffer);
+    assert_eq!(found[0].message, "nothing says what `limit` is");
+}
+
 fn findings(text: &str) -> Vec<Finding> {
     let provider: Provider = toml::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let other: Provider = toml::from_str(OTHER).unwrap();
@@ -392,7 +527,8 @@ fn each_mistake_is_found_at_its_place_and_nothing_else() {
 #[test]
 fn every_rule_has_a_case_that_fires() {
     for rule in Rule::ALL {
-        assert!(CASES.iter().any(|(fires, ..)| fires == rule), "{rule}");
+        let mut all = CASES.iter().chain(OFFER_CASES);
+        assert!(all.any(|(fires, ..)| fires == rule), "{rule}");
     }
 }
 

@@ -1,11 +1,15 @@
-//! The room market on real files and a real journal.
+//! The room market on real files, a real journal and recorded answers.
 //!
 //! One binary for all integration tests, one file per noun.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "helpers of tests stop at the first surprise, as tests do"
 )]
 
+mod answers;
+mod recorded;
+mod requests;
 mod store;
 mod supply;
