@@ -139,6 +139,9 @@ pub enum Adjust {
 }
 
 impl Adjust {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::None, Self::Splits, Self::All];
+
     /// Returns the word that callers write.
     pub const fn as_str(self) -> &'static str {
         match self {

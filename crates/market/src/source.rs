@@ -13,6 +13,7 @@ use tradewind_core::{Bar, Recovery};
 use tradewind_host::egress::{BoxFuture, EgressError};
 use tradewind_quota::Urgency;
 
+use crate::coverage::Answered;
 use crate::grid::{Grid, Key};
 use crate::plan::Tariff;
 use crate::store::StoreError;
@@ -40,12 +41,10 @@ pub trait Source: Send + Sync {
 /// What a provider answered.
 #[derive(Clone, Debug, Default)]
 pub struct Fetched {
-    /// The bars that it vouches for: those it holds are all there are.
-    pub vouched: Range<Key>,
+    /// What the answers prove, page by page.
+    pub proved: Vec<Answered>,
     /// The bars, in any sequence; those that are not final are marked so.
     pub bars: Vec<(Key, Bar)>,
-    /// The first bar that may still change.
-    pub final_before: Key,
     /// How many requests it took.
     pub calls: u32,
     /// What a reader should know: rows without a value, pages twice.

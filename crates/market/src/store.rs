@@ -49,6 +49,18 @@ const STEPS: &[&str] = &[
         now TEXT NOT NULL,
         PRIMARY KEY (series, key, at_us)
     ) STRICT, WITHOUT ROWID",
+    "CREATE TABLE market_usage (
+        day TEXT NOT NULL,
+        consumer TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        what TEXT NOT NULL,
+        answers INTEGER NOT NULL,
+        hits INTEGER NOT NULL,
+        calls INTEGER NOT NULL,
+        rows INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        PRIMARY KEY (day, consumer, provider, what)
+    ) STRICT, WITHOUT ROWID",
 ];
 
 /// Keys of one stretch. Minutes of eleven days: small enough to write anew with each closing bar.

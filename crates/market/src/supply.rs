@@ -8,7 +8,7 @@
 //! if nothing but the newest bars is missing; else the failure. First start: everything is asked for.
 //! Not here: which provider is asked ([`crate::service`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -309,31 +309,34 @@ impl Supply {
         mut fetched: Fetched,
         at: Timestamp,
     ) -> Result<(), crate::store::StoreError> {
-        let mark = fetched.final_before;
         fetched.bars.sort_by_key(|(key, _)| *key);
-        let mut rows = Rows::default();
-        let mut open = Vec::new();
-        for (key, bar) in fetched.bars {
-            if key < mark && bar.is_final {
-                rows.push(key, &bar, at.as_microsecond());
-            } else {
-                open.push((key, bar));
+        let mut revised = Vec::new();
+        for answered in &fetched.proved {
+            let mark = answered.final_before;
+            let mut rows = Rows::default();
+            let said = answered.bars.iter().copied().collect::<BTreeSet<_>>();
+            for (key, bar) in &fetched.bars {
+                if *key < mark && bar.is_final && said.contains(key) {
+                    rows.push(*key, bar, at.as_microsecond());
+                }
             }
+            let answered = Answered {
+                bars: rows.keys().to_vec(),
+                ..answered.clone()
+            };
+            let gained = self.shared.store.learn(series, &answered, rows).await?;
+            revised.extend(gained.revised);
         }
-        let answered = Answered {
-            vouched: fetched.vouched.clone(),
-            bars: rows.keys().to_vec(),
-            final_before: mark,
-        };
-        let gained = self.shared.store.learn(series, &answered, rows).await?;
-        if source.is_adjusted() && !gained.revised.is_empty() {
+        if source.is_adjusted()
+            && !revised.is_empty()
+            && let Some(vouched) = whole(&fetched.proved)
+        {
             // A split or dividend since: whatever was adjusted before it is of another scale now.
             tracing::info!(
                 provider = source.provider(),
                 series = source.identity(),
                 "bars were adjusted anew: what was held before is fetched again"
             );
-            let vouched = &fetched.vouched;
             self.shared
                 .store
                 .forget(series, Key::MIN / 4..vouched.start)
@@ -343,18 +346,26 @@ impl Supply {
                 .forget(series, vouched.end..Key::MAX / 4)
                 .await?;
         }
-        let span = mark.max(fetched.vouched.start)..fetched.vouched.end;
-        if span.start < span.end {
-            let mut desk = self.desk();
-            if desk.tails.len() >= MAX_TAILS {
-                desk.tails.clear();
+        if let Some(last) = fetched
+            .proved
+            .iter()
+            .max_by_key(|answered| answered.vouched.end)
+        {
+            let span = last.final_before.max(last.vouched.start)..last.vouched.end;
+            let is_open = |(key, bar): &(Key, Bar)| *key >= last.final_before || !bar.is_final;
+            fetched.bars.retain(is_open);
+            if span.start < span.end {
+                let mut desk = self.desk();
+                if desk.tails.len() >= MAX_TAILS {
+                    desk.tails.clear();
+                }
+                let tail = Tail {
+                    span,
+                    bars: fetched.bars,
+                    at,
+                };
+                desk.tails.insert(source.identity().to_owned(), tail);
             }
-            let tail = Tail {
-                span,
-                bars: open,
-                at,
-            };
-            desk.tails.insert(source.identity().to_owned(), tail);
         }
         Ok(())
     }
@@ -427,6 +438,13 @@ fn read_ahead<'a>(
         Some(part) if is_before_what_is_held && part.end == call.start => part.start..call.end,
         _ => call.clone(),
     }
+}
+
+/// Returns the span from the first to the last bar that answers vouch for.
+fn whole(proved: &[Answered]) -> Option<Range<Key>> {
+    let start = proved.iter().map(|answered| answered.vouched.start).min()?;
+    let end = proved.iter().map(|answered| answered.vouched.end).max()?;
+    Some(start..end)
 }
 
 /// Takes a span out of others.

@@ -12,6 +12,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod erase;
 pub(crate) mod explain;
+pub(crate) mod get;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod pause;
@@ -22,6 +23,7 @@ pub(crate) mod status;
 pub(crate) mod trust;
 pub(crate) mod undo;
 pub(crate) mod up;
+pub(crate) mod usage;
 
 use std::path::PathBuf;
 
@@ -39,6 +41,8 @@ Look:
   doctor       Whether this machine has what Tradewind needs
 
 Market:
+  get          Market data from the cache or the cheapest call, as text, CSV, JSON, Arrow or Parquet
+  usage        Who asked providers for what, what it cost, what the cache saved
   catalog      What is known of the market-data providers: limits, endpoints, quirks
 
 Deliver:
@@ -108,6 +112,10 @@ enum Command {
     Status(status::Args),
     /// Whether this machine has what Tradewind needs
     Doctor(doctor::Args),
+    /// Market data from the cache or the cheapest call, as text, CSV, JSON, Arrow or Parquet
+    Get(get::Args),
+    /// Who asked providers for what, what it cost, what the cache saved
+    Usage(usage::Args),
     /// What is known of the market-data providers: limits, endpoints, quirks
     Catalog(catalog::Args),
     /// Take back an action, byte for byte
@@ -164,6 +172,8 @@ pub(crate) async fn run() -> Outcome {
         Command::Explain(args) => explain::run(&place, &args),
         Command::Status(args) => status::run(&place, &args).await,
         Command::Doctor(args) => doctor::run(&place, &args).await,
+        Command::Get(args) => Box::pin(get::run(&place, args)).await,
+        Command::Usage(args) => usage::run(&place, &args),
         Command::Catalog(args) => catalog::run(args),
         Command::Undo(args) => undo::undo(&place, args).await,
         Command::Redo(args) => undo::redo(&place, args).await,

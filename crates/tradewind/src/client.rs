@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tradewind_host::egress::{
-    DirectEgress, Egress, EgressError, HeaderMap, HeaderValue, Method, Request, Url, header,
+    DirectEgress, Egress, EgressError, HeaderMap, HeaderValue, Method, Request, Response, Url,
+    header,
 };
 use tradewind_host::files;
 use tradewind_host::random::RandomError;
@@ -178,6 +179,26 @@ impl Daemon {
         })
     }
 
+    /// Reads `path`, which begins with a slash: status, headers and body.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        limit: Duration,
+        max_body_bytes: usize,
+    ) -> Result<(u16, HeaderMap, Vec<u8>), SendError> {
+        let mut request = self.request(Method::GET, path)?;
+        request.headers.extend(headers.clone());
+        request.timeout = limit;
+        request.max_body_bytes = max_body_bytes;
+        let response = Self::sent(request).await?;
+        Ok((
+            response.status.as_u16(),
+            response.headers,
+            response.body.to_vec(),
+        ))
+    }
+
     async fn ask(
         &self,
         method: Method,
@@ -185,6 +206,24 @@ impl Daemon {
         body: Vec<u8>,
         limit: Duration,
     ) -> Result<(u16, Vec<u8>), SendError> {
+        let mut request = self.request(method, path)?;
+        request.body = body.into();
+        request.timeout = limit;
+        request.max_body_bytes = MAX_ANSWER_BYTES;
+        let response = Self::sent(request).await?;
+        Ok((response.status.as_u16(), response.body.to_vec()))
+    }
+
+    async fn sent(request: Request) -> Result<Response, SendError> {
+        let egress = DirectEgress::loopback().map_err(SendError::Broken)?;
+        egress.send(request).await.map_err(|error| match error {
+            EgressError::Connect { .. } => SendError::Gone,
+            error => SendError::Broken(error),
+        })
+    }
+
+    /// Builds a request with the token.
+    fn request(&self, method: Method, path: &str) -> Result<Request, SendError> {
         let address = match self.card.address {
             // Listening on every address means listening on loopback as well.
             address if address.ip().is_unspecified() && address.is_ipv6() => {
@@ -206,19 +245,8 @@ impl Daemon {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        let request = Request {
-            method,
-            url,
-            headers,
-            body: body.into(),
-            timeout: limit,
-            max_body_bytes: MAX_ANSWER_BYTES,
-        };
-        let egress = DirectEgress::loopback().map_err(SendError::Broken)?;
-        match egress.send(request).await {
-            Ok(response) => Ok((response.status.as_u16(), response.body.to_vec())),
-            Err(EgressError::Connect { .. }) => Err(SendError::Gone),
-            Err(error) => Err(SendError::Broken(error)),
-        }
+        let mut request = Request::new(method, url);
+        request.headers = headers;
+        Ok(request)
     }
 }

@@ -19,13 +19,14 @@ use tradewind_core::payload::{ProcessStarted, ProcessStopped};
 use tradewind_core::{Draft, Seq};
 use tradewind_engine::{Engine, Supervisor};
 use tradewind_journal::Journal;
+use tradewind_market::service::Service;
 
 use crate::client::{self, Card};
 use crate::control::Controls;
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::terminal::{self, Tone, paint};
-use crate::{http, registration, repositories};
+use crate::{http, market, registration, repositories};
 use hub::Hub;
 use watcher::Watchers;
 
@@ -68,6 +69,7 @@ pub(crate) async fn run(place: &Place, journal: Journal, options: Options) -> Ou
         supervisor.clone(),
         Some(watchers.clone()),
     )?;
+    let market = market::open(place, &journal, &supervisor).await?;
     let hub = Hub::new(
         controls.clone(),
         bound,
@@ -91,7 +93,7 @@ pub(crate) async fn run(place: &Place, journal: Journal, options: Options) -> Ou
         // What an undo or restore left half done is completed before anybody looks at files or commands us.
         let undo = controls.engine().undo();
         undo.complete_interrupted().await.map_err(|e| outside(&e))?;
-        serve(&supervisor, listener, hub.clone());
+        serve(&supervisor, listener, hub.clone(), market);
         count_events(&supervisor, hub.clone());
         card.write(place.state()).map_err(|e| outside(&e))?;
         tokio::select! {
@@ -198,10 +200,10 @@ fn start_logging() {
 }
 
 /// Serves the listener until the end; what was asked by then is answered within the deadline.
-fn serve(supervisor: &Supervisor, listener: TcpListener, hub: Hub) {
+fn serve(supervisor: &Supervisor, listener: TcpListener, hub: Hub, market: Service) {
     supervisor.start_once("listener", async move {
         let shutdown = hub.shutdown().clone();
-        http::serve::serve(listener, http::router(hub), shutdown).await;
+        http::serve::serve(listener, http::router(hub, market), shutdown).await;
     });
 }
 

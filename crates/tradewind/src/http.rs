@@ -19,14 +19,17 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use tradewind_market::service::Service;
+
 use crate::daemon::hub::Hub;
 
 /// Upper bound on a request's body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Builds the router over `hub`.
-pub(crate) fn router(hub: Hub) -> Router {
+/// Builds the router over `hub`, with the doors of the market part.
+pub(crate) fn router(hub: Hub, market: Service) -> Router {
     Router::new()
+        .merge(tradewind_market::http::router(market))
         .route("/", get(page::show))
         .route("/healthz", get(metrics::health))
         .route("/metrics", get(metrics::metrics))

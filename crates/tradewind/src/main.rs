@@ -9,6 +9,7 @@ mod control;
 mod daemon;
 mod describe;
 mod http;
+mod market;
 mod place;
 #[cfg(test)]
 mod reference;
@@ -16,6 +17,7 @@ mod registration;
 mod report;
 mod repositories;
 mod service;
+mod settings;
 mod terminal;
 mod times;
 mod wire;

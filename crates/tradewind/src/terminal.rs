@@ -111,6 +111,54 @@ pub(crate) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Shows on standard error that something takes a while, until what it returns is dropped.
+pub(crate) fn spinner(text: String) -> Option<Spinner> {
+    is_watched().then(|| {
+        let bar = indicatif::ProgressBar::new_spinner();
+        bar.set_message(text);
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        Spinner(bar)
+    })
+}
+
+/// A sign of life on standard error.
+#[derive(Debug)]
+pub(crate) struct Spinner(indicatif::ProgressBar);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Draws numbers as a line of at most `width` characters, each the last of those that fall on it.
+pub(crate) fn sparkline(values: &[f64], width: usize) -> String {
+    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let columns = values.len().min(width);
+    let (low, high) = values
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+            (low.min(*v), high.max(*v))
+        });
+    let level = |value: f64| {
+        let part = if high > low {
+            (value - low) / (high - low)
+        } else {
+            0.5
+        };
+        // Of eight steps; compared, because a float is never cast here.
+        let step = (1..LEVELS.len())
+            .filter(|step| part * 8.0 >= f64::from(u8::try_from(*step).unwrap_or(8)));
+        LEVELS[step.count()]
+    };
+    let last_of =
+        |column: usize| values.get(((column + 1) * values.len() / columns).saturating_sub(1));
+    (0..columns)
+        .filter_map(last_of)
+        .map(|value| level(*value))
+        .collect()
+}
+
 /// Returns the width of lines: the terminal's where `COLUMNS` says it, else 100.
 pub(crate) fn width() -> usize {
     std::env::var("COLUMNS")
@@ -156,6 +204,14 @@ pub(crate) fn one_line(text: &str, max_chars: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_numbers_shows_its_lowest_and_highest() {
+        assert_eq!(sparkline(&[1.0, 2.0, 3.0], 10), "▁▅█");
+        assert_eq!(sparkline(&[5.0, 5.0], 10), "▅▅");
+        assert_eq!(sparkline(&[], 10), "");
+        assert_eq!(sparkline(&[0.0; 100], 10).chars().count(), 10);
+    }
 
     #[test]
     fn escape_sequences_in_outside_text_do_not_reach_the_terminal() {

@@ -13,3 +13,4 @@ mod recorded;
 mod requests;
 mod store;
 mod supply;
+mod usage;

@@ -16,6 +16,7 @@ use tradewind_engine::Supervisor;
 use tradewind_host::clock::SystemClock;
 use tradewind_host::egress::BoxFuture;
 use tradewind_journal::{Journal, Options};
+use tradewind_market::coverage::Answered;
 use tradewind_market::plan::Tariff;
 use tradewind_market::source::{FetchError, Fetched, Source};
 use tradewind_market::store::Store;
@@ -121,12 +122,17 @@ impl Source for Provider {
             let now = self.now();
             let bars = self.bars.lock().unwrap();
             let bars = bars.range(span.start..span.end.min(now + 1));
-            Ok(Fetched {
+            let bars: Vec<_> = bars
+                .map(|(key, cents)| (*key, bar(*key, *cents, *key < now)))
+                .collect();
+            let answered = Answered {
                 vouched: span.start..span.end.min(now + 1),
-                bars: bars
-                    .map(|(key, cents)| (*key, bar(*key, *cents, *key < now)))
-                    .collect(),
+                bars: bars.iter().map(|(key, _)| *key).collect(),
                 final_before: now,
+            };
+            Ok(Fetched {
+                proved: vec![answered],
+                bars,
                 calls: 1,
                 notes: Vec::new(),
             })

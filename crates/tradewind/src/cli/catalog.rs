@@ -3,10 +3,10 @@
 use clap::Subcommand;
 use tradewind_catalog::endpoint::UseCase;
 use tradewind_catalog::{Catalog, Loaded, Provider, page};
-use tradewind_host::dirs;
 
 use super::Format;
 use crate::report::{Exit, Failure, Outcome};
+use crate::settings;
 use crate::terminal::{self, Tone, paint};
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ enum Action {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    let loaded = load()?;
+    let loaded = settings::catalog()?;
     match args.action.unwrap_or(Action::List {
         format: Format::Text,
     }) {
@@ -45,27 +45,6 @@ pub(crate) fn run(args: Args) -> Outcome {
         Action::Lint => return Ok(lint(&loaded)),
     }
     Ok(Exit::Done)
-}
-
-/// Reads the built-in catalog with the user's own files over it.
-fn load() -> Result<Loaded, Failure> {
-    let dir = dirs::config_dir()
-        .map_err(|e| Failure::from_error(Exit::Config, &e))?
-        .join("catalog");
-    if !dir.is_dir() {
-        return Ok(Loaded {
-            catalog: Catalog::builtin(),
-            mistakes: Vec::new(),
-        });
-    }
-    let loaded = Catalog::load(&dir).map_err(|e| Failure::from_error(Exit::Config, &e))?;
-    if !loaded.mistakes.is_empty() {
-        terminal::warn(format_args!(
-            "{} has mistakes, the built-in facts stay in force: `tradewind catalog lint`",
-            dir.display()
-        ));
-    }
-    Ok(loaded)
 }
 
 /// Returns what a provider answers, in the words of the catalog.

@@ -17,9 +17,10 @@ use sha2::{Digest, Sha256};
 use super::problem;
 use crate::daemon::hub::Hub;
 
-/// Paths that a safe read needs no token for on a loopback listener (DESIGN §3). `/v1/bars` and its
-/// siblings join when the market part serves them.
+/// Paths that a safe read needs no token for on a loopback listener (DESIGN §3).
 const OPEN_PATHS: &[&str] = &["/", "/healthz", "/metrics"];
+/// Paths below which the same holds: market data.
+const OPEN_FOLDERS: &[&str] = &["/v1/bars/"];
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Policy {
             }
         }
         let is_safe = method == Method::GET || method == Method::HEAD;
-        if self.bound.ip().is_loopback() && is_safe && OPEN_PATHS.contains(&uri.path()) {
+        if self.bound.ip().is_loopback() && is_safe && is_open(uri.path()) {
             return Ok(());
         }
         if self.has_token(headers) {
@@ -126,6 +127,11 @@ impl Policy {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .is_some_and(|(_, token)| digest(token.trim()) == self.token_digest)
     }
+}
+
+/// Says whether a safe read of this path needs no token on a loopback listener.
+fn is_open(path: &str) -> bool {
+    OPEN_PATHS.contains(&path) || OPEN_FOLDERS.iter().any(|folder| path.starts_with(folder))
 }
 
 /// Returns the digest that [`Policy::token_digest`] holds.

@@ -96,6 +96,31 @@ pub(crate) fn document() -> Value {
                     }
                 }
             },
+            "/v1/bars/{name}": { "get": {
+                "summary": "Bars of an instrument: `AAPL.csv`, `BTC%2FUSD@kraken.arrow`. Only what is missing is fetched.",
+                "description": "`name` is SYMBOL or SYMBOL@venue, percent-encoded, and a format: json, csv, arrow or parquet. Columns: start (UTC), open, high, low, close, volume, final, provider, fetched_at, stale.",
+                "security": [],
+                "parameters": [
+                    json!({ "name": "name", "in": "path", "required": true, "schema": text, "description": "Instrument and format." }),
+                    query("interval", json!({ "type": "string", "default": "1d" }), "Length of a bar: 1m, 15m, 1h, 1d, 1w, 1mo."),
+                    query("start", text.clone(), "First day (midnight at the venue) or moment. Default: 250 bars before the end."),
+                    query("end", text.clone(), "Day or moment that is not included any more. Default: now."),
+                    query("adjust", json!({ "enum": ["none", "splits", "all"], "default": "none" }), "How prices are adjusted."),
+                    query("provider", text.clone(), "Who is asked. Default: whoever has it."),
+                    query("feed", text.clone(), "Which feed of the provider."),
+                    query("max_age", text.clone(), "Age up to which a bar that may still change is served without asking: 500ms, 90s, 15m, 2h."),
+                    query("numbers", json!({ "enum": ["float", "decimal"], "default": "float" }), "How numbers are written.")
+                ],
+                "responses": {
+                    "200": { "description": "The bars, oldest first. Headers: Cache-Status, Age, RateLimit, RateLimit-Policy, X-Tradewind-Provider.", "content": {
+                        "application/json": { "schema": { "type": "array", "items": { "type": "object" } } },
+                        "text/csv": { "schema": text },
+                        "application/vnd.apache.arrow.file": { "schema": text },
+                        "application/vnd.apache.parquet": { "schema": text }
+                    } },
+                    "400": problem.clone(), "404": problem.clone(), "429": problem.clone(), "502": problem.clone(), "503": problem.clone(), "504": problem.clone()
+                }
+            } },
             "/v1/control": { "post": {
                 "summary": "Executes a command of the command line inside the daemon. For this program's own use; not stable.",
                 "requestBody": { "required": true, "content": { "application/json": { "schema": { "type": "object" } } } },

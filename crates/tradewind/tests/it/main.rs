@@ -15,5 +15,6 @@ mod daemon;
 mod demo;
 mod house;
 mod http;
+mod market;
 mod place;
 mod support;

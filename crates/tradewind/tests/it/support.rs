@@ -22,13 +22,20 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// A user with a home, a state directory and the program.
 pub(crate) struct User {
     pub(crate) home: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl User {
     pub(crate) fn new() -> Self {
         Self {
             home: tempfile::tempdir().unwrap(),
+            variables: Vec::new(),
         }
+    }
+
+    /// Sets a variable for everything that is started from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -46,6 +53,7 @@ impl User {
             .env_remove("TRADEWIND_LOG")
             .env("NO_COLOR", "1")
             .env("TZ", "UTC")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

@@ -1,0 +1,388 @@
+//! The market's doors on the listener: `/v1/bars/{instrument}.{json|csv|arrow|parquet}`.
+//!
+//! Why the format is a suffix: `pandas.read_csv(url)` needs nothing else. Whatever a caller got wrong comes
+//! back as a problem document (RFC 9457) that names the choices. Answers say where they come from:
+//! `Cache-Status` (RFC 9211), `Age`, and how the provider's windows stand in `RateLimit` and
+//! `RateLimit-Policy`. Not here: who may ask (the edge), what is answered ([`crate::service`]).
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use jiff::Timestamp;
+use tradewind_catalog::offer::Adjust;
+use tradewind_catalog::refusal::FailureClass;
+use tradewind_core::nearest::nearest;
+use tradewind_core::{Instrument, Interval, Recovery};
+use tradewind_host::egress::EgressError;
+use tradewind_quota::{Class, Urgency};
+
+use crate::format::{Format, Numbers};
+use crate::service::{Answer, Ask, MarketError, Service};
+use crate::source::FetchError;
+
+/// Parameters of a question about bars.
+const PARAMETERS: [&str; 8] = [
+    "interval", "start", "end", "adjust", "provider", "feed", "max_age", "numbers",
+];
+/// Upper bound on the name of a consumer.
+const MAX_CONSUMER: usize = 64;
+
+/// Builds the router.
+pub fn router<S: Clone + Send + Sync + 'static>(service: Service) -> Router<S> {
+    Router::new()
+        .route("/v1/bars/{name}", get(bars))
+        .with_state(service)
+}
+
+async fn bars(
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    answer(&service, &name, &query, &headers).await
+}
+
+/// What a question got wrong, with the status that says so.
+#[derive(Debug)]
+struct Problem {
+    status: StatusCode,
+    title: String,
+    detail: String,
+    class: Option<FailureClass>,
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    fn of_question(title: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            title: title.into(),
+            detail: detail.into(),
+            class: None,
+            retry_after: None,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = serde_json::json!({
+            "type": "about:blank",
+            "status": self.status.as_u16(),
+            "title": self.title,
+            "detail": self.detail,
+        });
+        if let Some(class) = self.class {
+            body["class"] = class.as_str().into();
+        }
+        let kind = (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        let mut response = (self.status, [kind], body.to_string()).into_response();
+        if let Some(wait) = self.retry_after {
+            // Rounded up: who comes too early is refused again.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// Answers `GET /v1/bars/{name}`, with `name` decoded; the command line asks here too when no daemon runs.
+pub async fn answer(
+    service: &Service,
+    name: &str,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Response {
+    match answered(service, name, query, headers).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn answered(
+    service: &Service,
+    name: &str,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let (ask, format, numbers) = question(name, query, headers, service.now())?;
+    let answer = service.bars(&ask).await.map_err(|error| problem(&error))?;
+    let about = describe(service, &answer);
+    // A million rows take a while; other callers must not wait for them.
+    let bars = answer.bars;
+    let body = tokio::task::spawn_blocking(move || bars.table(numbers).encode(format)).await;
+    let body = body.map_err(|_panicked| Problem {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        title: "the answer cannot be written".to_owned(),
+        detail: "this is a bug in Tradewind; its log says more".to_owned(),
+        class: None,
+        retry_after: None,
+    })?;
+    let body = body.map_err(|error| {
+        Problem::of_question("the answer cannot be written so", error.to_string())
+    })?;
+    let kind = HeaderValue::from_static(format.media_type());
+    let mut response = ([(header::CONTENT_TYPE, kind)], body).into_response();
+    response.headers_mut().extend(about);
+    Ok(response)
+}
+
+/// Reads a question.
+fn question(
+    name: &str,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<(Ask, Format, Numbers), Problem> {
+    let suffixed = name
+        .rsplit_once('.')
+        .and_then(|(symbol, suffix)| Some((symbol, suffix.parse::<Format>().ok()?)));
+    let Some((symbol, format)) = suffixed else {
+        return Err(Problem::of_question(
+            "the path names no format",
+            format!(
+                "end it with one of .{}, as in /v1/bars/AAPL.csv",
+                Format::NAMES.join(", .")
+            ),
+        ));
+    };
+    let wrong = |error: &dyn std::error::Error| {
+        Problem::of_question("the question cannot be read", error.to_string())
+    };
+    let instrument: Instrument = symbol.parse().map_err(|error| wrong(&error))?;
+    let mut ask = Ask::of(instrument, Interval::Day);
+    let mut numbers = Numbers::Float;
+    for (key, value) in query {
+        match key.as_str() {
+            "interval" => ask.interval = value.parse().map_err(|error| wrong(&error))?,
+            "start" => ask.start = Some(value.parse().map_err(|error| wrong(&error))?),
+            "end" => ask.end = Some(value.parse().map_err(|error| wrong(&error))?),
+            "adjust" => {
+                let named = |adjust: &Adjust| adjust.as_str() == value;
+                let known = Adjust::ALL.into_iter().find(named);
+                ask.adjust = known
+                    .ok_or_else(|| not_among("adjust", value, &Adjust::ALL.map(Adjust::as_str)))?;
+            }
+            "provider" => ask.provider = Some(value.to_ascii_lowercase()),
+            "feed" => ask.feed = Some(value.clone()),
+            "max_age" => ask.max_age = Some(duration("max_age", value)?),
+            "numbers" => {
+                numbers = match value.as_str() {
+                    "float" => Numbers::Float,
+                    "decimal" => Numbers::Decimal,
+                    _ => return Err(not_among("numbers", value, &["float", "decimal"])),
+                }
+            }
+            _ => {
+                let near = nearest(key, PARAMETERS.into_iter())
+                    .map(|near| format!("did you mean {near:?}? "));
+                return Err(Problem::of_question(
+                    format!("there is no parameter {:?}", short(key)),
+                    format!(
+                        "{}There are {}",
+                        near.unwrap_or_default(),
+                        PARAMETERS.join(", ")
+                    ),
+                ));
+            }
+        }
+    }
+    ask.urgency = urgency(headers, now)?;
+    if let Some(consumer) = consumer(headers) {
+        ask.consumer = consumer;
+    }
+    Ok((ask, format, numbers))
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+fn not_among(parameter: &str, value: &str, choices: &[&str]) -> Problem {
+    Problem::of_question(
+        format!("{:?} is no value of {parameter}", short(value)),
+        format!("choose from {}", choices.join(", ")),
+    )
+}
+
+/// Reads `90s`, `15m`, `2h`, `500ms`, or whole seconds.
+fn duration(parameter: &str, text: &str) -> Result<Duration, Problem> {
+    let wrong = || {
+        Problem::of_question(
+            format!("{:?} is no length of time in {parameter}", short(text)),
+            "write it as 500ms, 90s, 15m or 2h",
+        )
+    };
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (count, unit) = text.split_at(digits);
+    let count: u64 = count.parse().map_err(|_no_number| wrong())?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    count
+        .checked_mul(milliseconds)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
+}
+
+fn urgency(headers: &HeaderMap, now: Timestamp) -> Result<Urgency, Problem> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let class = match text("x-tradewind-priority") {
+        Some(text) => Class::from_str(text).map_err(|error| {
+            Problem::of_question("X-Tradewind-Priority cannot be read", error.to_string())
+        })?,
+        None => Class::default(),
+    };
+    let mut urgency = Urgency::of(class);
+    if let Some(deadline) = text("x-tradewind-deadline") {
+        let at = deadline
+            .parse::<Timestamp>()
+            .map(|at| at.duration_since(now));
+        urgency.within = Some(match at {
+            Ok(left) => Duration::try_from(left).unwrap_or_default(),
+            Err(_no_moment) => duration("X-Tradewind-Deadline", deadline)?,
+        });
+    }
+    Ok(urgency)
+}
+
+/// Returns who asks, as far as the request says it in words that can be shown.
+fn consumer(headers: &HeaderMap) -> Option<String> {
+    let name = headers.get("x-tradewind-consumer")?.to_str().ok()?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@ ".contains(c);
+    (!name.is_empty() && name.len() <= MAX_CONSUMER && name.chars().all(is_plain))
+        .then(|| name.to_owned())
+}
+
+/// Says in headers where an answer comes from.
+fn describe(service: &Service, answer: &Answer) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut put = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    let status = match (answer.calls, answer.is_shared) {
+        _ if answer.stale.is_some() => "tradewind; hit; fwd=stale; detail=\"stale\"".to_owned(),
+        (0, false) => "tradewind; hit".to_owned(),
+        (0, true) => "tradewind; fwd=miss; collapsed".to_owned(),
+        (calls, _) => format!("tradewind; fwd=partial; stored; detail=\"calls={calls}\""),
+    };
+    put("cache-status", status);
+    if let Some(at) = answer.bars.fetched_at() {
+        let age = service.now().duration_since(at).as_secs().max(0);
+        put("age", age.to_string());
+    }
+    put("x-tradewind-provider", answer.bars.provider().to_owned());
+    if let Some((provider, error)) = &answer.instead_of {
+        put("x-tradewind-instead-of", format!("{provider} ({error})"));
+    }
+    if let Some(error) = &answer.stale {
+        put("x-tradewind-stale-because", error.to_string());
+    }
+    if !answer.unknown.is_empty() {
+        let spans = answer
+            .unknown
+            .iter()
+            .take(5)
+            .map(|(start, end)| format!("{start}/{end}"));
+        put("x-tradewind-unknown", spans.collect::<Vec<_>>().join(", "));
+    }
+    let view = service.governor().view();
+    let windows = view
+        .windows
+        .iter()
+        .filter(|window| window.provider == answer.bars.provider());
+    let (mut policies, mut limits) = (Vec::new(), Vec::new());
+    for window in windows {
+        let left = window.limit.saturating_sub(window.used);
+        let reset = window.free_in_ms.div_ceil(1_000);
+        policies.push(format!("\"{}\";q={}", window.window, window.limit));
+        limits.push(format!("\"{}\";r={left};t={reset}", window.window));
+    }
+    if !policies.is_empty() {
+        put("ratelimit-policy", policies.join(", "));
+        put("ratelimit", limits.join(", "));
+    }
+    headers
+}
+
+/// Says what went wrong, and whether and when to come again.
+fn problem(error: &MarketError) -> Problem {
+    let retry_after = match error.recovery() {
+        Recovery::RetryAfter(wait) => Some(wait),
+        _ => None,
+    };
+    let (status, class) = match error {
+        MarketError::NobodyHasIt { .. } => (StatusCode::NOT_FOUND, None),
+        MarketError::Span { .. } | MarketError::TooMany { .. } => (StatusCode::BAD_REQUEST, None),
+        MarketError::NoKey { .. } | MarketError::Key { .. } => {
+            (StatusCode::BAD_GATEWAY, Some(FailureClass::Auth))
+        }
+        MarketError::Fetch(FetchError::Refused { class, .. }) => (status_of(*class), Some(*class)),
+        MarketError::Fetch(FetchError::Unheard { source, .. }) => match source.as_ref() {
+            EgressError::Held { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, Some(FailureClass::Throttled))
+            }
+            EgressError::TimedOut { .. } => {
+                (StatusCode::GATEWAY_TIMEOUT, Some(FailureClass::Outage))
+            }
+            _ => (StatusCode::BAD_GATEWAY, Some(FailureClass::Outage)),
+        },
+        MarketError::Fetch(_) => (StatusCode::BAD_GATEWAY, None),
+    };
+    let detail = match error {
+        MarketError::NobodyHasIt { .. } => {
+            "name a symbol, interval, adjustment or provider that the list offers; `tradewind catalog list` shows providers".to_owned()
+        }
+        MarketError::NoKey { .. } => {
+            "set the variables for the daemon, or say in config.toml where the key is: [market.keys.<provider>]".to_owned()
+        }
+        MarketError::Span { .. } => "dates are 2024-01-31, times are 2024-01-31T14:30:00Z; start lies before end".to_owned(),
+        MarketError::TooMany { .. } => "ask for less at once".to_owned(),
+        MarketError::Key { source, .. } => source.to_string(),
+        MarketError::Fetch(FetchError::Unheard { source, .. }) => source.to_string(),
+        MarketError::Fetch(_) => match retry_after {
+            Some(_) => "come again when Retry-After says".to_owned(),
+            None => "`tradewind catalog show` has what is known of the provider".to_owned(),
+        },
+    };
+    Problem {
+        status,
+        title: error.to_string(),
+        detail,
+        class,
+        retry_after,
+    }
+}
+
+fn status_of(class: FailureClass) -> StatusCode {
+    match class {
+        FailureClass::Throttled | FailureClass::QuotaGone | FailureClass::Banned => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        FailureClass::NotFound | FailureClass::Empty => StatusCode::NOT_FOUND,
+        FailureClass::Outage | FailureClass::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
+        FailureClass::Auth
+        | FailureClass::Plan
+        | FailureClass::BadRequest
+        | FailureClass::Malformed => StatusCode::BAD_GATEWAY,
+    }
+}

@@ -1,0 +1,202 @@
+//! Usage: who asked whom for what, how often a provider had to be asked for it, and what that saved.
+//!
+//! Why in batches: a single answer is no event; counting it must cost nothing. Counts are kept in memory
+//! and added to the store's table every few seconds and at the end; a crash loses the last seconds of them,
+//! never a unit of quota, which `quota` writes down by itself. Not here: limits and what is left of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use tradewind_journal::rusqlite::{Row, params};
+use tradewind_journal::{Journal, ReadError, Reader, TxError};
+
+/// How often counts are written down.
+const EVERY: Duration = Duration::from_secs(5);
+/// Upper bound on different counts between two writings; what is beyond it is counted for `others`.
+const MAX_COUNTS: usize = 4_096;
+
+/// What is counted apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Whose {
+    /// Day, UTC, as `2024-01-31`.
+    pub day: String,
+    /// Who asked.
+    pub consumer: String,
+    /// Who was to be asked for it.
+    pub provider: String,
+    /// What for: `bars 1d`.
+    pub what: String,
+}
+
+/// Counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Questions that were answered.
+    pub answers: u64,
+    /// Answers that needed no call.
+    pub hits: u64,
+    /// Calls to the provider.
+    pub calls: u64,
+    /// Rows that were handed out.
+    pub rows: u64,
+    /// Questions that had no answer.
+    pub failures: u64,
+}
+
+impl Counts {
+    /// Returns the calls that were not needed: one for each question is what asking every time costs.
+    pub fn saved(&self) -> u64 {
+        self.answers.saturating_sub(self.calls)
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        self.answers += other.answers;
+        self.hits += other.hits;
+        self.calls += other.calls;
+        self.rows += other.rows;
+        self.failures += other.failures;
+    }
+}
+
+/// Counts what is asked. Cheap to clone; clones share the counts.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    journal: Journal,
+    counts: Arc<Mutex<BTreeMap<Whose, Counts>>>,
+}
+
+impl Usage {
+    /// Counts into the tables that [`crate::Store::open`] made.
+    pub fn new(journal: Journal) -> Self {
+        Self {
+            journal,
+            counts: Arc::default(),
+        }
+    }
+
+    /// Counts one question.
+    pub fn count(&self, at: Timestamp, consumer: &str, provider: &str, what: &str, counts: Counts) {
+        let whose = Whose {
+            day: at.to_zoned(TimeZone::UTC).date().to_string(),
+            consumer: consumer.to_owned(),
+            provider: provider.to_owned(),
+            what: what.to_owned(),
+        };
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let whose = if all.len() < MAX_COUNTS || all.contains_key(&whose) {
+            whose
+        } else {
+            Whose {
+                consumer: "others".to_owned(),
+                ..whose
+            }
+        };
+        all.entry(whose).or_default().add(counts);
+    }
+
+    /// Adds what was counted since to the table.
+    ///
+    /// # Errors
+    /// [`TxError`]; the counts are kept for the next time.
+    pub async fn flush(&self) -> Result<(), TxError> {
+        let counts =
+            std::mem::take(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let added = counts.clone();
+        let written = self
+            .journal
+            .transact(move |tx| {
+                for (whose, counts) in &added {
+                    tx.execute(
+                        "INSERT INTO market_usage (day, consumer, provider, what, answers, hits, calls, rows, failures)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                         ON CONFLICT DO UPDATE SET answers = answers + excluded.answers, hits = hits + excluded.hits,
+                         calls = calls + excluded.calls, rows = rows + excluded.rows, failures = failures + excluded.failures",
+                        params![
+                            whose.day,
+                            whose.consumer,
+                            whose.provider,
+                            whose.what,
+                            counts.answers,
+                            counts.hits,
+                            counts.calls,
+                            counts.rows,
+                            counts.failures
+                        ],
+                    )?;
+                }
+                Ok(())
+            })
+            .await;
+        if written.is_err() {
+            let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            for (whose, counts) in counts {
+                all.entry(whose).or_default().add(counts);
+            }
+        }
+        written
+    }
+
+    /// Writes counts down now and then, until `shutdown`, and then once more.
+    pub async fn keep(&self, shutdown: CancellationToken) {
+        loop {
+            let is_over = tokio::select! {
+                // Cancel-safe, both: they only wait.
+                () = tokio::time::sleep(EVERY) => false,
+                () = shutdown.cancelled() => true,
+            };
+            if let Err(error) = self.flush().await {
+                tracing::warn!(%error, "usage cannot be written down yet");
+            }
+            if is_over {
+                return;
+            }
+        }
+    }
+}
+
+/// Returns what was counted from `first_day` (`2024-01-31`) on, day by day.
+///
+/// # Errors
+/// [`ReadError`] when the store cannot be read; nothing was counted where there are no tables yet.
+pub fn read(reader: &Reader, first_day: &str) -> Result<Vec<(Whose, Counts)>, ReadError> {
+    let has_table = reader.query(
+        "SELECT 1 FROM sqlite_schema WHERE name = 'market_usage'",
+        [],
+        |row| row.get::<_, i64>(0),
+    )?;
+    if has_table.is_empty() {
+        return Ok(Vec::new());
+    }
+    reader.query(
+        "SELECT day, consumer, provider, what, answers, hits, calls, rows, failures FROM market_usage
+         WHERE day >= ?1 ORDER BY day, consumer, provider, what",
+        [first_day],
+        counted,
+    )
+}
+
+fn counted(row: &Row<'_>) -> tradewind_journal::rusqlite::Result<(Whose, Counts)> {
+    let whose = Whose {
+        day: row.get(0)?,
+        consumer: row.get(1)?,
+        provider: row.get(2)?,
+        what: row.get(3)?,
+    };
+    let counts = Counts {
+        answers: row.get(4)?,
+        hits: row.get(5)?,
+        calls: row.get(6)?,
+        rows: row.get(7)?,
+        failures: row.get(8)?,
+    };
+    Ok((whose, counts))
+}

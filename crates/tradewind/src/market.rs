@@ -1,0 +1,116 @@
+//! The market part, put together: catalog, settings, ledger, keys, cache and the way out.
+//!
+//! Why here: only the edge knows them all. The daemon opens it once; a command without a daemon opens it for
+//! one question, with the store's lock in hand, so that two programs never spend the same units.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tradewind_engine::Supervisor;
+use tradewind_host::clock::SystemUptime;
+use tradewind_host::dirs;
+use tradewind_host::egress::{DirectEgress, Egress};
+use tradewind_journal::Journal;
+use tradewind_market::secrets::Keyring;
+use tradewind_market::service::{Parts, Service};
+use tradewind_market::store::Store;
+use tradewind_market::usage::Usage;
+use tradewind_quota::Governor;
+use tradewind_sandbox::Detour;
+
+use crate::daemon;
+use crate::place::Place;
+use crate::report::{Exit, Failure};
+use crate::settings::{self, Settings};
+use crate::terminal;
+
+/// How often what is kept is brought below its bound.
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
+
+/// Names the variable that leads every call for a provider to a sandbox instead.
+pub(crate) const SANDBOX_VARIABLE: &str = "TRADEWIND_SANDBOX";
+
+/// Returns the way out: the providers themselves, or the sandbox that the variable names.
+fn wire() -> Result<Arc<dyn Egress>, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::from_error(Exit::Outside, error);
+    let Some(address) = std::env::var_os(SANDBOX_VARIABLE).filter(|text| !text.is_empty()) else {
+        return Ok(Arc::new(DirectEgress::new().map_err(|e| failed(&e))?));
+    };
+    let address = address.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Failure::new(Exit::Config, format!("{SANDBOX_VARIABLE} is no address"))
+            .hint("it is what `tradewind sandbox` prints, as in 127.0.0.1:8421; unset it to ask the real providers")
+    })?;
+    terminal::note(format_args!(
+        "Every call for a provider goes to the sandbox at {address}: no price is real."
+    ));
+    Ok(Arc::new(Detour::new(address).map_err(|e| failed(&e))?))
+}
+
+/// Opens the market part over `journal`; its tasks run until `supervisor` ends them.
+pub(crate) async fn open(
+    place: &Place,
+    journal: &Journal,
+    supervisor: &Supervisor,
+) -> Result<Service, Failure> {
+    let outside = |error: &dyn std::error::Error| Failure::from_error(Exit::Outside, error);
+    let catalog = Arc::new(settings::catalog()?.catalog);
+    let Settings { quota, market } = Settings::load(&catalog)?;
+    let wire = wire()?;
+    let dir = dirs::config_dir().map_err(|e| Failure::from_error(Exit::Config, &e))?;
+    let folder = place.state().join("market");
+    let (of_ledger, of_store) = (journal.clone(), journal.clone());
+    let (known, section) = (Arc::clone(&catalog), quota.clone());
+    let opened = daemon::blocking(move || {
+        let uptime = Arc::new(SystemUptime::new());
+        let governor = Governor::open(of_ledger, uptime, known, section, wire);
+        (governor, Store::open(of_store, folder))
+    });
+    let (governor, store) = opened.await?;
+    let governor = governor.map_err(|e| outside(&e))?;
+    let store = store.map_err(|e| outside(&e))?;
+    let usage = Usage::new(journal.clone());
+    let service = Service::new(Parts {
+        keyring: Keyring::new(Arc::clone(&catalog), market.clone(), dir),
+        catalog,
+        governor: governor.clone(),
+        store: store.clone(),
+        quota,
+        clock: place.clock(),
+        supervisor: supervisor.clone(),
+        usage: usage.clone(),
+        section: market.clone(),
+    })
+    .map_err(|e| Failure::from_error(Exit::Config, &e))?;
+    supervisor.start("quota ledger", move |token| {
+        let governor = governor.clone();
+        async move {
+            governor.keep(token).await;
+            Ok::<_, String>(())
+        }
+    });
+    supervisor.start("usage", move |token| {
+        let usage = usage.clone();
+        async move {
+            usage.keep(token).await;
+            Ok::<_, String>(())
+        }
+    });
+    let max_bytes = market.max_bytes();
+    supervisor.start("market cache", move |token| {
+        let store = store.clone();
+        async move {
+            loop {
+                tokio::select! {
+                    // Cancel-safe, both: they only wait.
+                    () = token.cancelled() => return Ok::<_, String>(()),
+                    () = tokio::time::sleep(PRUNE_EVERY) => {}
+                }
+                let gone = store.prune(max_bytes).await.map_err(|e| e.to_string())?;
+                if gone > 0 {
+                    tracing::info!(gone, "series that were used longest ago were removed");
+                }
+            }
+        }
+    });
+    Ok(service)
+}

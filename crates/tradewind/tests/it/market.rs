@@ -1,0 +1,227 @@
+//! Market data as a user gets it: the program itself, a daemon, the sandbox in place of the providers.
+
+use std::path::Path;
+
+use tradewind_sandbox::{Running, Sandbox, Settings};
+
+use crate::support::{Daemon, Repo, Said, User};
+
+/// A key that must not be seen anywhere.
+const CANARY: &str = "canary-7f3a91c2-never-to-be-seen";
+
+/// A sandbox and a user whose calls go there.
+struct Practice {
+    user: User,
+    sandbox: Running,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Practice {
+    fn new(settings: Settings) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let sandbox = runtime.block_on(Sandbox::start(settings)).unwrap();
+        let mut user = User::new();
+        user.set("TRADEWIND_SANDBOX", &sandbox.address().to_string());
+        user.set("APCA_API_KEY_ID", CANARY);
+        user.set("APCA_API_SECRET_KEY", CANARY);
+        Self {
+            user,
+            sandbox,
+            _runtime: runtime,
+        }
+    }
+
+    fn home(&self) -> &Path {
+        self.user.home.path()
+    }
+
+    fn get(&self, args: &[&str]) -> Said {
+        self.user
+            .run(self.home(), &[&["get", "bars"], args].concat())
+    }
+
+    fn calls(&self, provider: &str) -> u64 {
+        self.sandbox.stats().of(provider).requests
+    }
+
+    fn up(&self) -> Daemon {
+        let repo = Repo::new(self.home().join("bot"));
+        repo.write("bot.py", "print(1)\n");
+        repo.commit("feat: a bot");
+        self.user.up(&self.home().join("bot"))
+    }
+}
+
+const SPAN: [&str; 6] = [
+    "--start",
+    "2024-03-01",
+    "--end",
+    "2024-03-16",
+    "--format",
+    "csv",
+];
+
+#[test]
+fn what_one_program_fetched_the_next_one_and_the_daemon_have() {
+    let practice = Practice::new(Settings::generous());
+    let first = practice.get(&[&["AAPL", "-p", "alpaca"], &SPAN[..]].concat());
+    assert_eq!(first.code, Some(0), "{first:#?}");
+    let lines: Vec<_> = first.out.lines().collect();
+    assert_eq!(
+        lines[0],
+        "start,open,high,low,close,volume,final,provider,fetched_at,stale"
+    );
+    // Eleven days of trading; the second Sunday of March changes the clocks.
+    assert_eq!(lines.len(), 1 + 11, "{}", first.out);
+    assert!(
+        lines[1].starts_with("2024-03-01T05:00:00Z,"),
+        "{}",
+        lines[1]
+    );
+    assert!(
+        lines[11].starts_with("2024-03-15T04:00:00Z,"),
+        "{}",
+        lines[11]
+    );
+    let calls = practice.calls("alpaca");
+    assert_eq!(calls, 1);
+    let again = practice.get(&[&["AAPL", "-p", "alpaca"], &SPAN[..]].concat());
+    assert_eq!(
+        (again.out.as_str(), practice.calls("alpaca")),
+        (first.out.as_str(), calls)
+    );
+    let daemon = practice.up();
+    let path = "/v1/bars/AAPL.csv?provider=alpaca&start=2024-03-01&end=2024-03-16";
+    let served = daemon.ask("GET", path, &["X-Tradewind-Consumer: scan.py"], "");
+    assert_eq!(served.status, 200, "{served:?}");
+    assert_eq!(served.body, first.out);
+    assert!(
+        served
+            .head
+            .to_ascii_lowercase()
+            .contains("cache-status: tradewind; hit"),
+        "{}",
+        served.head
+    );
+    assert_eq!(practice.calls("alpaca"), calls, "the daemon asked again");
+    let through_daemon = practice.get(&["BTC/USDT@binance", "-i", "1h", "--format", "json"]);
+    assert_eq!(through_daemon.code, Some(0), "{through_daemon:#?}");
+    let bars: serde_json::Value = serde_json::from_str(&through_daemon.out).unwrap();
+    let bars = bars.as_array().unwrap();
+    assert!(bars.len() >= 249, "{}", bars.len());
+    assert_eq!(
+        bars.last().unwrap()["final"],
+        false,
+        "the hour that is being made is told so"
+    );
+}
+
+#[test]
+fn what_cannot_be_answered_names_the_choices() {
+    let practice = Practice::new(Settings::generous());
+    let daemon = practice.up();
+    for (path, status, word) in [
+        ("/v1/bars/AAPL", 400, ".csv, .json"),
+        (
+            "/v1/bars/AAPL.csv?intervall=1d",
+            400,
+            "did you mean \\\"interval\\\"?",
+        ),
+        (
+            "/v1/bars/AAPL.csv?interval=7m",
+            400,
+            "minutes that divide an hour",
+        ),
+        ("/v1/bars/AAPL.csv?provider=alpacca", 404, "alpacca"),
+        (
+            "/v1/bars/AAPL.csv?adjust=dividends",
+            400,
+            "none, splits, all",
+        ),
+        (
+            "/v1/bars/AAPL.csv?start=2024-02-01&end=2024-01-01",
+            400,
+            "ends before it begins",
+        ),
+        ("/v1/bars/A%20B.csv", 400, "letters, digits"),
+        ("/v1/bars/BTC%2FUSD@nowhere.csv", 404, "nobody has"),
+    ] {
+        let answer = daemon.ask("GET", path, &[], "");
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        assert!(answer.head.contains("application/problem+json"), "{path}");
+        assert!(answer.body.contains(word), "{path}: {}", answer.body);
+    }
+    // Another site's page gets nothing.
+    let stranger = daemon.ask(
+        "GET",
+        "/v1/bars/AAPL.csv",
+        &["Origin: https://evil.example"],
+        "",
+    );
+    assert_eq!(stranger.status, 403);
+    assert_eq!(practice.calls("alpaca"), 0);
+}
+
+#[test]
+fn a_wrong_key_is_told_as_such_and_no_key_is_ever_kept_or_shown() {
+    let mut practice = Practice::new(Settings {
+        wrong_keys: vec![CANARY.to_owned()],
+        ..Settings::default()
+    });
+    let refused = practice.get(&["AAPL", "-p", "alpaca"]);
+    assert_eq!(refused.code, Some(3), "{refused:#?}");
+    practice.user.set("APCA_API_KEY_ID", "");
+    let none = practice.get(&["AAPL", "-p", "alpaca"]);
+    assert_eq!(none.code, Some(3), "{none:#?}");
+    assert!(none.err.contains("APCA_API_KEY_ID"), "{none:#?}");
+    practice.user.set("APCA_API_KEY_ID", CANARY);
+    let daemon = practice.up();
+    let answer = daemon.ask("GET", "/v1/bars/AAPL.csv?provider=alpaca", &[], "");
+    assert_eq!(answer.status, 502, "{answer:?}");
+    drop(daemon);
+    for text in [
+        refused.out,
+        refused.err,
+        none.out,
+        none.err,
+        answer.head,
+        answer.body,
+    ] {
+        assert!(!text.contains(CANARY), "{text}");
+    }
+    holds_nowhere(&practice.user.state(), CANARY);
+}
+
+/// Looks into every file below a folder.
+fn holds_nowhere(dir: &Path, secret: &str) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            holds_nowhere(&path, secret);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            let found = bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
+            assert!(!found, "{} holds the key", path.display());
+        }
+    }
+}
+
+#[test]
+fn who_asked_for_what_is_counted() {
+    let practice = Practice::new(Settings::generous());
+    for _ in 0..3 {
+        let got = practice.get(&[&["AAPL", "-p", "alpaca"], &SPAN[..]].concat());
+        assert_eq!(got.code, Some(0), "{got:#?}");
+    }
+    let usage = practice
+        .user
+        .ok(practice.home(), &["usage", "--format", "json"]);
+    let usage: serde_json::Value = serde_json::from_str(&usage).unwrap();
+    assert_eq!(usage["sum"]["answers"], 3);
+    assert_eq!(usage["sum"]["calls"], 1);
+    assert_eq!(usage["saved"], 2);
+    assert_eq!(usage["usage"][0]["whose"]["consumer"], "tradewind get");
+    let shown = practice.user.ok(practice.home(), &["usage"]);
+    assert!(shown.contains("3 questions needed 1 calls"), "{shown}");
+}
