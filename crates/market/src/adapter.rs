@@ -322,6 +322,25 @@ impl Offer {
         self.offering().venue.as_deref()
     }
 
+    /// Names the series: what differs in anything that makes it another series differs here. Series of two
+    /// providers are never the same one.
+    pub fn identity(&self) -> String {
+        let endpoint = self.endpoint();
+        let interval = self.grid.as_ref().map(|grid| grid.interval().to_string());
+        let day = self.day().map(|(zone, begins)| format!("{zone} {begins}"));
+        [
+            self.provider().name.as_str(),
+            endpoint.use_case.as_str(),
+            self.symbol.as_str(),
+            interval.as_deref().unwrap_or("-"),
+            self.adjust.as_str(),
+            self.feed.as_deref().unwrap_or("-"),
+            self.venue().unwrap_or("-"),
+            day.as_deref().unwrap_or("-"),
+        ]
+        .join("|")
+    }
+
     /// Returns which bars there can be; `None` for what has none.
     pub fn grid(&self) -> Option<&Grid> {
         self.grid.as_ref()

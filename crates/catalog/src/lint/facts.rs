@@ -99,6 +99,12 @@ fn endpoints(provider: &Provider, sink: &mut Sink<'_>) {
             let path: &[&dyn Display] = &[&"endpoint", &at, &"parameter", &index, &"note"];
             sentence(parameter.note.as_ref(), path, sink);
         }
+        for (index, offer) in endpoint.offers.iter().enumerate() {
+            let path: &[&dyn Display] = &[&"endpoint", &at, &"offer", &index];
+            doubt(offer.basis.as_ref(), path, sink);
+            let path: &[&dyn Display] = &[&"endpoint", &at, &"offer", &index, &"note"];
+            sentence(offer.note.as_ref(), path, sink);
+        }
         if let Some(answer) = &endpoint.answer {
             doubt(answer.basis.as_ref(), &[&"endpoint", &at, &"answer"], sink);
             let time = answer.time.as_ref().and_then(|time| time.note.as_ref());

@@ -444,6 +444,18 @@ const OFFER_CASES: &[(Rule, &str, &str, &str)] = &[
         "endpoint.0.offer.0.day",
     ),
     (
+        Rule::NoSentence,
+        "class = \"us_stock\"",
+        "class = \"us_stock\"\nnote = \"in short\"",
+        "endpoint.0.offer.0.note",
+    ),
+    (
+        Rule::UnconfirmedWithoutNote,
+        "class = \"us_stock\"",
+        "class = \"us_stock\"\nbasis = { confirmed = false }",
+        "endpoint.0.offer.0.basis",
+    ),
+    (
         Rule::UnusableOffer,
         "day = { zone = \"America/New_York\" }",
         "",

@@ -19,6 +19,9 @@ use super::error::AdapterError;
 use super::{Offer, length, value};
 use crate::grid::Key;
 
+/// Most characters of what a provider said.
+const MAX_SAID: usize = 200;
+
 /// What part of a series is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Span {
@@ -78,6 +81,8 @@ pub struct Prepared {
     pub(super) token: Option<String>,
     /// Which page, or how many rows were skipped.
     pub(super) number: Option<u64>,
+    /// What must not be told when the provider repeats it.
+    secrets: Vec<String>,
 }
 
 impl fmt::Debug for Prepared {
@@ -89,6 +94,26 @@ impl fmt::Debug for Prepared {
             .field("covers", &self.covers)
             .field("limit", &self.limit)
             .finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// Returns the beginning of what a provider said, on one line and without the secrets of the call.
+    pub(super) fn told(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret.as_str(), "***");
+        }
+        if text.trim_start().starts_with('<') {
+            return "a page of HTML".to_owned();
+        }
+        let is_plain = |c: char| !c.is_control();
+        let words: Vec<String> = text
+            .split_whitespace()
+            .take(60)
+            .map(|word| word.chars().filter(|c| is_plain(*c)).collect())
+            .collect();
+        words.join(" ").chars().take(MAX_SAID).collect()
     }
 }
 
@@ -138,11 +163,12 @@ impl Offer {
                 limit: None,
                 token: None,
                 number: None,
+                secrets: Vec::new(),
             }
         } else {
             self.asked(span, rest, cursor.map(|cursor| &cursor.how), now)?
         };
-        self.sign(&mut prepared.request, secrets)?;
+        prepared.secrets = self.sign(&mut prepared.request, secrets)?;
         Ok(prepared)
     }
 
@@ -232,6 +258,7 @@ impl Offer {
             limit,
             token,
             number,
+            secrets: Vec::new(),
         })
     }
 
@@ -463,8 +490,13 @@ impl Offer {
         Ok(url)
     }
 
-    /// Puts the credentials where they belong, in the first way for which all of them are there.
-    fn sign(&self, request: &mut Request, secrets: &dyn Secrets) -> Result<(), AdapterError> {
+    /// Puts the credentials where they belong, in the first way for which all of them are there; returns
+    /// them.
+    fn sign(
+        &self,
+        request: &mut Request,
+        secrets: &dyn Secrets,
+    ) -> Result<Vec<String>, AdapterError> {
         let provider = self.provider();
         let host = self.endpoint().on.first();
         let ways = provider.authentications.iter().filter(|way| {
@@ -485,11 +517,12 @@ impl Offer {
                 })
                 .collect();
             if let Some(found) = found {
-                return self.put(request, &way.how, &found);
+                self.put(request, &way.how, &found)?;
+                return Ok(found.into_iter().map(|(_, secret)| secret).collect());
             }
         }
         match missing {
-            None => Ok(()),
+            None => Ok(Vec::new()),
             Some(credential) => Err(AdapterError::MissingCredential {
                 provider: provider.name.clone(),
                 variables: provider

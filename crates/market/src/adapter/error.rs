@@ -1,6 +1,7 @@
 //! What goes wrong between a question and its rows, typed: whoever must decide never reads a text.
 //!
-//! No error here holds a key, an address or a piece of an answer: providers repeat keys in refusals.
+//! Providers repeat keys in refusals, so what one said is kept only without the secrets of the call, and
+//! no error here holds an address.
 
 use std::fmt;
 use std::time::Duration;
@@ -161,6 +162,9 @@ pub enum AdapterError {
         status: u16,
         /// What it means.
         class: FailureClass,
+        /// What it said: the beginning, on one line, without the secrets of the call. It is a stranger's
+        /// text: never parsed, and cleaned before it is shown.
+        said: String,
     },
     /// The body is not what it should be.
     #[error("{provider} sent no usable answer to {endpoint}")]

@@ -218,7 +218,7 @@ impl Offer {
         response: &Response,
         now: Timestamp,
     ) -> Result<Page, AdapterError> {
-        let body = self.accepted(response)?;
+        let body = self.accepted(prepared, response)?;
         let program = self.program().ok_or_else(|| AdapterError::ForeignMapping {
             provider: self.provider().name.clone(),
             endpoint: self.endpoint().id.clone(),
@@ -252,23 +252,22 @@ impl Offer {
     }
 
     /// Returns the body when it is the data that was asked for.
-    fn accepted(&self, response: &Response) -> Result<Body, AdapterError> {
+    fn accepted(&self, prepared: &Prepared, response: &Response) -> Result<Body, AdapterError> {
         let status = response.status.as_u16();
+        let part = || {
+            let part = response.body.get(..MAX_REFUSAL_BYTES);
+            String::from_utf8_lossy(part.unwrap_or(&response.body))
+        };
         let refused = |class| AdapterError::Refused {
             provider: self.provider().name.clone(),
             endpoint: self.endpoint().id.clone(),
             status,
             class,
+            said: prepared.told(&part()),
         };
         let classified = || {
-            let part = response
-                .body
-                .get(..MAX_REFUSAL_BYTES)
-                .unwrap_or(&response.body);
-            let text = String::from_utf8_lossy(part);
-            self.provider()
-                .refusal(self.endpoint(), status, &text)
-                .map(|refusal| refusal.class)
+            let refusal = self.provider().refusal(self.endpoint(), status, &part());
+            refusal.map(|refusal| refusal.class)
         };
         if !response.status.is_success() {
             let unknown = match status {

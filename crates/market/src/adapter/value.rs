@@ -123,7 +123,7 @@ pub(super) fn write(at: Timestamp, form: TimeForm, zone: &TimeZone, is_day: bool
         }
         TimeForm::EpochMillis | TimeForm::DateOrEpochMillis => at.as_millisecond().to_string(),
         TimeForm::LocalDateTime | TimeForm::DateOrDateTime => {
-            local.strftime("%Y-%m-%d %H:%M:%S").to_string()
+            local.strftime("%Y-%m-%dT%H:%M:%S").to_string()
         }
     }
 }

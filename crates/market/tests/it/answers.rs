@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use tradewind_catalog::Catalog;
+use tradewind_catalog::{Catalog, UseCase};
 use tradewind_core::{Side, Trade};
 use tradewind_host::egress::{HeaderMap, Response, StatusCode};
 use tradewind_market::adapter::{
@@ -27,6 +27,18 @@ pub(crate) fn adapters() -> &'static Adapters {
 
 pub(crate) fn bars(instrument: &str, interval: &str) -> Question {
     Question::bars(instrument.parse().unwrap(), interval.parse().unwrap())
+}
+
+pub(crate) fn rows_of(use_case: UseCase, instrument: &str) -> Question {
+    Question::of(use_case, instrument.parse().unwrap())
+}
+
+pub(crate) fn words(words: &str) -> Question {
+    Question {
+        instrument: None,
+        words: Some(words.to_owned()),
+        ..rows_of(UseCase::News, "A")
+    }
 }
 
 pub(crate) fn offer(provider: &str, question: &Question) -> Offer {

@@ -9,7 +9,11 @@
 )]
 
 mod answers;
+mod hostile;
+mod pages;
+mod proof;
 mod recorded;
+mod refusals;
 mod requests;
 mod store;
 mod supply;
