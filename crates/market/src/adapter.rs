@@ -5,11 +5,14 @@
 //! short, a row that could not be read and a bar that is still being made must not become knowledge.
 //! A mapping that did not come with Tradewind is not run: jq can run for ever, and this process cannot be
 //! killed for it. Not here: sending, pacing (`quota`), keeping ([`crate::coverage`]), choosing between
-//! providers. Start reading at [`Offer`], then `adapter/page.rs`.
+//! providers. Start reading at [`Offer`], then `adapter/read.rs`.
 
 mod ask;
+mod bars;
 mod error;
+mod events;
 mod page;
+mod read;
 mod value;
 
 use std::collections::BTreeMap;
@@ -367,6 +370,14 @@ impl Offer {
             let whole = u64::try_from(length(period).as_secs() / seconds).unwrap_or(1);
             most = most.min(whole.max(1));
         }
+        if let (Some(_), Some(seconds)) = (
+            self.endpoint().parameter_for(ParameterRole::Slice),
+            self.bar_seconds(),
+        ) {
+            // A slice is a month, and none is shorter than February.
+            let shortest = u64::try_from(28 * 86_400 / seconds).unwrap_or(1);
+            most = most.min(shortest.max(1));
+        }
         most
     }
 
@@ -381,13 +392,18 @@ impl Offer {
                 max_rows: self.max_rows().max(lot),
             };
         }
-        let symbols = [ParameterRole::Symbol, ParameterRole::Symbols];
-        let asked = symbols
-            .into_iter()
-            .find_map(|role| endpoint.parameter_for(role));
+        let asked = [
+            (ParameterRole::Symbol, Some(self.symbol.clone())),
+            (ParameterRole::Symbols, Some(self.symbol.clone())),
+            (
+                ParameterRole::Limit,
+                self.row_limit().map(|limit| limit.to_string()),
+            ),
+        ];
         let arguments = asked
-            .map(|p| (p.name.clone(), self.symbol.clone()))
             .into_iter()
+            .filter_map(|(role, value)| Some((endpoint.parameter_for(role)?, value?)))
+            .map(|(parameter, value)| (parameter.name.clone(), value))
             .collect();
         Tariff::fixed(u64::from(endpoint.weigh(&arguments).0), self.max_rows())
     }

@@ -47,6 +47,54 @@ fn its_refusals_are_told_from_its_data() {
 }
 
 #[test]
+fn its_answer_becomes_rows() {
+    use tradewind_catalog::UseCase;
+    use tradewind_catalog::mapping::{Body, Cell};
+    use tradewind_catalog::offer::{VARIABLES, fields};
+
+    let loaded = with_the_thirteenth();
+    let provider = loaded.catalog.provider("quotehut").unwrap();
+    let offer = &provider.endpoint("bars").unwrap().offers[0];
+    let program = offer.rows.compile(&VARIABLES).unwrap();
+    let answer = r#"{"bars":[{"hut":"MONTE-R","day":"2026-07-01","first":1.50,"most":"2","least":1,"last":1.75,"nights":null},
+        {"hut":"BRIT","day":"2026-07-01"}]}"#;
+    let symbol = offer.symbol.spell("MONTE.R");
+    let body = Body::read(answer.as_bytes()).unwrap();
+    let names = fields(UseCase::Bars).unwrap();
+    let rows = program.rows(&body, &[&symbol, "none"], names).unwrap();
+    let text = |text: &str| Cell::Text(text.to_owned());
+    let wanted = ["2026-07-01", "1.50", "2", "1", "1.75"].map(text);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0][..5], wanted);
+    assert_eq!(rows[0][5], Cell::Nothing);
+}
+
+#[test]
+fn the_page_names_every_key_of_an_offer_and_every_field_of_a_row() {
+    use tradewind_catalog::UseCase;
+    use tradewind_catalog::offer::fields;
+
+    let schema: serde_json::Value = tradewind_catalog::schema().into();
+    let properties = schema["$defs"]["Offering"]["properties"]
+        .as_object()
+        .unwrap();
+    for key in properties
+        .keys()
+        .filter(|key| !matches!(key.as_str(), "note" | "basis"))
+    {
+        assert!(PAGE.contains(&format!("`{key}`")), "{key}");
+    }
+    // Lines are broken where they are long.
+    let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
+    for use_case in UseCase::ALL {
+        if let Some(names) = fields(use_case) {
+            let start = names.iter().take(4).copied().collect::<Vec<_>>().join(", ");
+            assert!(page.contains(&start), "{start}");
+        }
+    }
+}
+
+#[test]
 fn every_table_that_the_page_explains_is_in_the_schema() {
     let schema: serde_json::Value = tradewind_catalog::schema().into();
     for line in PAGE.lines().filter(|line| line.starts_with("| `[[")) {

@@ -312,6 +312,38 @@ fn the_whole_history_is_asked_for_only_when_the_newest_rows_do_not_reach() {
 }
 
 #[test]
+fn a_bar_that_a_page_was_cut_within_is_asked_for_again() {
+    let offer = offer("polygon", &bars("AAPL", "1h"));
+    // The limit counts minutes.
+    assert_eq!(offer.max_rows(), 833);
+    let asked = span(&offer, "2026-07-01T13:00:00Z", "2026-07-01T20:00:00Z");
+    let row = |hour: i64| {
+        let stamp = at("2026-07-01T13:00:00Z").as_millisecond() + hour * 3_600_000;
+        format!(r#"{{"t":{stamp},"o":1,"h":1,"l":1,"c":1,"v":1}}"#)
+    };
+    let body = format!(
+        r#"{{"resultsCount":3,"results":[{},{},{}],"next_url":"https://api.massive.com/v2/aggs/ticker/AAPL/range/1/hour/1/2?cursor=x"}}"#,
+        row(0),
+        row(1),
+        row(2)
+    );
+    let page = read(&offer, &asked, &body, LATE);
+    assert_eq!(
+        (page.rows.len(), page.notes.as_slice()),
+        (2, [Note::Torn(1)].as_slice())
+    );
+    let first = offer
+        .grid()
+        .unwrap()
+        .key(at("2026-07-01T13:00:00Z"))
+        .unwrap();
+    assert_eq!(vouched(&page), first..first + 2);
+    let next = url(&offer, &asked, page.next.as_ref());
+    let from = at("2026-07-01T15:00:00Z").as_millisecond();
+    assert!(next.contains(&format!("/hour/{from}/")), "{next}");
+}
+
+#[test]
 fn numbered_pages_go_on_while_they_are_full() {
     let offer = offer("newsapi", &words("gold"));
     let asked = span(&offer, "2026-11-10T00:00:00Z", "2026-11-20T00:00:00Z");
