@@ -13,7 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
 use crate::faults::{Conduct, FaultKind};
-use crate::market::{Ask, Bar, Market, Take};
+use crate::market::listing::Listing;
+use crate::market::{Adjust, Ask, Bar, Market, Step, Take};
 use crate::wire::Json;
 
 /// One request.
@@ -131,6 +132,24 @@ impl Call<'_> {
         !key.is_empty() && !self.wrong_keys.iter().any(|wrong| wrong == key)
     }
 
+    /// Returns the share or fund of that canonical symbol.
+    pub(crate) fn stock(&self, symbol: &str) -> Option<Listing> {
+        self.market.listing(symbol).filter(|l| !l.is_crypto())
+    }
+
+    /// Returns the newest `count` day bars in shares of today, today's among them.
+    pub(crate) fn days(&self, listing: &Listing, count: usize) -> Vec<Bar> {
+        let splits = Adjust {
+            splits: true,
+            dividends: false,
+        };
+        self.market.bars(&Ask {
+            take: Take::Last(count),
+            adjust: splits,
+            ..Ask::of(listing, Step::Days(1), self.now)
+        })
+    }
+
     /// Returns rows as the switches want them: none, or the last one first.
     pub(crate) fn rows<T>(&self, mut rows: Vec<T>) -> Vec<T> {
         if self.conduct.has(FaultKind::Empty) {
@@ -174,6 +193,19 @@ impl Call<'_> {
             has_more,
             is_again: false,
         }
+    }
+
+    /// Returns a page out of rows that are all there. `at` is the place where it begins; `None` on the
+    /// first page.
+    pub(crate) fn placed<T: Clone>(&self, all: &[T], at: Option<usize>, size: usize) -> Page<T> {
+        let (before, rest) = all.split_at(at.unwrap_or(0).min(all.len()));
+        self.page(size, at.is_some(), |take| match take {
+            Take::First(count) => rest.iter().take(count).cloned().collect(),
+            Take::Last(count) => {
+                let skipped = before.len().saturating_sub(count);
+                before.iter().skip(skipped).cloned().collect()
+            }
+        })
     }
 
     /// Returns a page of bars. `at` is where the page begins within the span of `ask`; `None` on the

@@ -148,6 +148,37 @@ impl Fault {
     }
 }
 
+/// Text that switches nothing on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaultTextError {
+    /// It has another form.
+    #[error("{0:?} is not PROVIDER=KIND or PROVIDER=KIND:TIMES")]
+    Form(String),
+    /// The kind is unknown.
+    #[error(transparent)]
+    Kind(#[from] UnknownFault),
+}
+
+impl FromStr for Fault {
+    type Err = FaultTextError;
+
+    /// Reads `alpaca=storm` or, for three calls, `alpaca=storm:3`.
+    fn from_str(text: &str) -> Result<Self, FaultTextError> {
+        let error = || FaultTextError::Form(text.chars().take(80).collect());
+        let (provider, rest) = text.split_once('=').ok_or_else(error)?;
+        let (kind, times) = rest
+            .split_once(':')
+            .map_or((rest, None), |(k, t)| (k, Some(t)));
+        let mut fault = Self::new(provider, kind.parse()?);
+        if let Some(times) = times {
+            let times = times.parse().ok().filter(|times| *times > 0);
+            fault.left = Some(times.ok_or_else(error)?);
+        }
+        Ok(fault)
+    }
+}
+
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Conduct {

@@ -24,3 +24,8 @@ pub use market::Market;
 pub use server::{Running, Sandbox, SandboxError};
 pub use settings::{LimitChange, RunningFrom, Settings};
 pub use stats::{EndpointStats, Stats};
+
+/// Returns the names of all providers that are simulated.
+pub fn providers() -> Vec<String> {
+    providers::names()
+}

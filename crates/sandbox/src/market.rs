@@ -9,7 +9,9 @@
 pub mod calendar;
 pub(crate) mod chance;
 pub(crate) mod day;
+pub mod economy;
 pub mod listing;
+pub mod news;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
@@ -90,6 +92,25 @@ pub struct Ask<'l> {
     pub adjust: Adjust,
     /// Which, when there are too many.
     pub take: Take,
+}
+
+impl<'l> Ask<'l> {
+    /// Asks for all bars of `step` there are at `now`, as they were traded.
+    pub const fn of(listing: &'l Listing, step: Step, now: Timestamp) -> Self {
+        Self {
+            listing,
+            step,
+            anchor: Anchor::Midnight,
+            from: 0,
+            to: i64::MAX / 4,
+            now,
+            adjust: Adjust {
+                splits: false,
+                dividends: false,
+            },
+            take: Take::First(usize::MAX),
+        }
+    }
 }
 
 /// A bar.

@@ -5,9 +5,17 @@
 //! Not here: counting, faults, sockets.
 
 mod alpaca;
+mod alphavantage;
 mod binance;
 mod coinbase;
+mod finnhub;
+mod fred;
+mod kraken;
+mod newsapi;
 mod polygon;
+mod tiingo;
+mod twelvedata;
+mod yahoo;
 
 use jiff::Timestamp;
 
@@ -50,11 +58,19 @@ pub(crate) trait Provider: Sync {
 }
 
 /// All providers, by name.
-const ALL: [&dyn Provider; 4] = [
+const ALL: [&dyn Provider; 12] = [
     &alpaca::Alpaca,
+    &alphavantage::AlphaVantage,
     &binance::Binance,
     &coinbase::Coinbase,
+    &finnhub::Finnhub,
+    &fred::Fred,
+    &kraken::Kraken,
+    &newsapi::NewsApi,
     &polygon::Polygon,
+    &tiingo::Tiingo,
+    &twelvedata::TwelveData,
+    &yahoo::Yahoo,
 ];
 
 /// Returns the provider of that name.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response, header};
+use futures_util::StreamExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -43,6 +44,8 @@ const MAX_CONNECTIONS: usize = 256;
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long the head of a request may take.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long the half of an answer that is sent has for leaving.
+const CUT_AFTER: Duration = Duration::from_millis(50);
 /// How long the last bytes may take once the sandbox ends.
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
@@ -521,8 +524,12 @@ fn truncated(reply: Reply, second: i64) -> Response<Body> {
     response
         .headers_mut()
         .insert(header::CONTENT_LENGTH, length);
-    let lost = std::io::Error::other("a switch cuts this answer short");
-    let pieces = futures_util::stream::iter([Ok(half), Err(lost)]);
+    let sent = futures_util::stream::iter([Ok(half)]);
+    // An error at once would take what is still in the buffer with it.
+    let pieces = sent.chain(futures_util::stream::once(async {
+        tokio::time::sleep(CUT_AFTER).await;
+        Err(std::io::Error::other("a switch cuts this answer short"))
+    }));
     *response.body_mut() = Body::from_stream(pieces);
     response
 }

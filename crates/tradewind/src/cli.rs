@@ -19,6 +19,7 @@ pub(crate) mod pause;
 pub(crate) mod proposals;
 pub(crate) mod prune;
 pub(crate) mod restore;
+pub(crate) mod sandbox;
 pub(crate) mod status;
 pub(crate) mod trust;
 pub(crate) mod undo;
@@ -59,6 +60,7 @@ Run:
   trust        See what tradewind.toml would execute, and allow it
   config       Check tradewind.toml, or print its schema
   demo         See it all on an example bot, without keys or network
+  sandbox      Practise against simulated providers with real limits, bans and faults
   backup       Copy the store, or load a copy
   prune        Remove old events, undo material and logs
   erase        Remove a leaked secret from the journal
@@ -140,6 +142,8 @@ enum Command {
     Config(config::Args),
     /// See it all on an example bot, without keys or network
     Demo(demo::Args),
+    /// Practise against simulated providers with real limits, bans and faults
+    Sandbox(sandbox::Args),
     /// Copy the store, or load a copy
     Backup(backup::Args),
     /// Remove old events, undo material and logs
@@ -186,6 +190,7 @@ pub(crate) async fn run() -> Outcome {
         Command::Trust(args) => trust::run(&place, args).await,
         Command::Config(args) => config::run(&place, &args),
         Command::Demo(args) => Box::pin(demo::run(args)).await,
+        Command::Sandbox(args) => Box::pin(sandbox::run(args)).await,
         Command::Backup(args) => backup::run(&place, args).await,
         Command::Prune(args) => prune::run(&place, args).await,
         Command::Erase(args) => erase::run(&place, args).await,

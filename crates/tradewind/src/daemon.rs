@@ -229,7 +229,7 @@ fn count_events(supervisor: &Supervisor, hub: Hub) {
 }
 
 /// Waits for whatever comes first: a signal, or the command to stop.
-async fn wait_for_end(shutdown: &CancellationToken) -> &'static str {
+pub(crate) async fn wait_for_end(shutdown: &CancellationToken) -> &'static str {
     #[cfg(unix)]
     let terminate = async {
         use tokio::signal::unix::{SignalKind, signal};

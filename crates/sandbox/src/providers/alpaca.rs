@@ -11,14 +11,15 @@ use crate::call::{Call, Page, Reply, token, untoken};
 use crate::faults::FaultKind;
 use crate::limits::{Charge, Limit, Refusal, Usage};
 use crate::market::listing::Listing;
-use crate::market::{Adjust, Anchor, Ask, Bar, Step, Take, second};
-use crate::wire::{Json, object, read_time, rfc3339};
+use crate::market::{Adjust, Anchor, Ask, Bar, Market, Quote, Step, Take, Trade, second};
+use crate::wire::{Json, list, object, read_time, rfc3339, utc};
 
 pub(super) struct Alpaca;
 
 /// What of the market's volume trades on IEX, in ppm.
 const IEX_PPM: i64 = 17_800;
 const MINUTE_NS: i128 = 60_000_000_000;
+const RECENT: &str = "subscription does not permit querying recent SIP data";
 
 impl Provider for Alpaca {
     fn name(&self) -> &'static str {
@@ -41,6 +42,13 @@ impl Provider for Alpaca {
 
     fn route(&self, call: &Call<'_>) -> Option<(&'static str, Handler)> {
         Some(match call.pieces().as_slice() {
+            ["v2", "stocks", "snapshots"] => ("snapshots", newest),
+            ["v2", "stocks", "bars", "latest"] => ("latest-bars", newest),
+            ["v2", "stocks", "quotes", "latest"] => ("latest-quotes", newest),
+            ["v2", "stocks", "trades", "latest"] => ("latest-trades", newest),
+            ["v2", "stocks", _, "trades", "latest"] => ("latest-trade-one", newest),
+            ["v2", "stocks", _, "quotes", "latest"] => ("latest-quote-one", newest),
+            ["v1beta1", "news"] => ("news", news),
             ["v2", "stocks", "bars"] => ("bars", bars),
             ["v2", "stocks", "trades"] => ("trades", trades),
             ["v2", "stocks", "quotes"] => ("quotes", quotes),
@@ -115,6 +123,32 @@ fn bar(bar: &Bar) -> Json {
     }
 }
 
+fn trade(trade: &Trade) -> Json {
+    object! {
+        "t" => rfc3339(trade.at_ns),
+        "x" => "D",
+        "p" => trade.price,
+        "s" => trade.size,
+        "c" => list![" "],
+        "i" => trade.id,
+        "z" => "A",
+    }
+}
+
+fn quote(quote: &Quote, at_ns: i128) -> Json {
+    object! {
+        "t" => rfc3339(at_ns),
+        "ax" => "N",
+        "ap" => quote.ask,
+        "as" => quote.ask_size,
+        "bx" => "H",
+        "bp" => quote.bid,
+        "bs" => quote.bid_size,
+        "c" => list!["R"],
+        "z" => "A",
+    }
+}
+
 fn bars(call: &Call<'_>) -> Result<Reply, Reply> {
     let text = call.get_or("timeframe", "");
     let step =
@@ -159,19 +193,7 @@ fn bars(call: &Call<'_>) -> Result<Reply, Reply> {
 fn trades(call: &Call<'_>) -> Result<Reply, Reply> {
     let find = |listing: &Listing, span: (i128, i128), take: Take| {
         let rows = call.market.trades(listing, span, call.now, take);
-        let rows = rows.iter().map(|trade| {
-            let row = object! {
-                "t" => rfc3339(trade.at_ns),
-                "x" => "D",
-                "p" => trade.price,
-                "s" => trade.size,
-                "c" => vec![Json::from(" ")],
-                "i" => trade.id,
-                "z" => "A",
-            };
-            (trade.at_ns, row)
-        });
-        rows.collect()
+        rows.iter().map(|row| (row.at_ns, trade(row))).collect()
     };
     listed(call, "trades", "", &find)
 }
@@ -179,22 +201,13 @@ fn trades(call: &Call<'_>) -> Result<Reply, Reply> {
 fn quotes(call: &Call<'_>) -> Result<Reply, Reply> {
     let find = |listing: &Listing, span: (i128, i128), take: Take| {
         let rows = call.market.trades(listing, span, call.now, take);
-        let rows = rows.iter().map(|trade| {
-            let quote = call.market.quote(listing, trade);
-            let row = object! {
-                "t" => rfc3339(trade.at_ns),
-                "ax" => "N",
-                "ap" => quote.ask,
-                "as" => quote.ask_size,
-                "bx" => "H",
-                "bp" => quote.bid,
-                "bs" => quote.bid_size,
-                "c" => vec![Json::from("R")],
-                "z" => "A",
-            };
-            (trade.at_ns, row)
-        });
-        rows.collect()
+        let told = |row: &Trade| {
+            (
+                row.at_ns,
+                quote(&call.market.quote(listing, row), row.at_ns),
+            )
+        };
+        rows.iter().map(told).collect()
     };
     listed(call, "quotes", "", &find)
 }
@@ -340,8 +353,7 @@ fn span(call: &Call<'_>, is_open: bool) -> Result<(i128, i128), Reply> {
         None => newest,
     };
     if is_gated && end > newest {
-        let message = "subscription does not permit querying recent SIP data";
-        return Err(refusal(403, message));
+        return Err(refusal(403, RECENT));
     }
     let today = now - now.rem_euclid(86_400_000_000_000);
     let start = time("start")?.unwrap_or(today);
@@ -387,4 +399,124 @@ fn next(
     let (place, (ns, _)) = last.filter(|_| page.rows.len() == size)?;
     let symbol = symbols.get(*place)?;
     Some(token(&format!("{symbol}|{kind}|{}", rfc3339(*ns))))
+}
+
+/// Answers the newest of each symbol: a bar, a quote, a trade, or all at once. Who does not pay gets IEX.
+fn newest(call: &Call<'_>) -> Result<Reply, Reply> {
+    let pieces = call.pieces();
+    let (one, kind) = match pieces.as_slice() {
+        ["v2", "stocks", symbol, kind, "latest"] => (Some(*symbol), *kind),
+        ["v2", "stocks", kind, ..] => (None, *kind),
+        _ => (None, ""),
+    };
+    let feed = call.get_or("feed", if call.is_paid { "sip" } else { "iex" });
+    if feed == "sip" && !call.is_paid {
+        return Err(refusal(403, RECENT));
+    }
+    let asked = one.or_else(|| call.get("symbols"));
+    let asked = asked.ok_or_else(|| refusal(400, "symbols is required"))?;
+    let members = asked.split(',').map(str::trim).filter_map(|symbol| {
+        let listing = call.stock(symbol)?;
+        let listing = if feed == "iex" {
+            listing.seen_by("iex", IEX_PPM)
+        } else {
+            listing
+        };
+        Some((symbol.to_owned(), newest_of(call, &listing, kind)?))
+    });
+    let mut members: Vec<(String, Json)> = members.collect();
+    if let Some(symbol) = one {
+        let newest = members.pop();
+        let (_, json) = newest.ok_or_else(|| refusal(404, "no data found for symbol"))?;
+        return Ok(Reply::json(
+            &object! { kind.trim_end_matches('s') => json, "symbol" => symbol },
+        ));
+    }
+    let members = Json::Object(call.rows(members));
+    if kind == "snapshots" {
+        return Ok(Reply::json(&members));
+    }
+    Ok(Reply::json(&object! { kind => members }))
+}
+
+/// Returns the newest bar, quote or trade of one thing, or all of them.
+fn newest_of(call: &Call<'_>, listing: &Listing, kind: &str) -> Option<Json> {
+    let last = |step: Step, count: usize| {
+        call.market.bars(&Ask {
+            take: Take::Last(count),
+            ..Ask::of(listing, step, call.now)
+        })
+    };
+    let row = call.market.last_trade(listing, call.now)?;
+    let told = quote(&call.market.quote(listing, &row), row.at_ns);
+    let minute = last(Step::Minutes(1), 1).first().map(bar);
+    Some(match kind {
+        "bars" => Json::from(minute),
+        "quotes" => told,
+        "trades" => trade(&row),
+        _ => {
+            let days = last(Step::Days(1), 2);
+            object! {
+                "dailyBar" => days.last().map(bar),
+                "latestQuote" => told,
+                "latestTrade" => trade(&row),
+                "minuteBar" => minute,
+                "prevDailyBar" => days.first().map(bar),
+            }
+        }
+    })
+}
+
+/// Answers articles, the newest first; the page token is a place.
+fn news(call: &Call<'_>) -> Result<Reply, Reply> {
+    let asked = call.get("symbols");
+    let asked = asked.map(|list| list.split(',').map(str::to_owned).collect());
+    let asked: Vec<String> = asked.unwrap_or_else(Market::newsworthy);
+    let now = call.now.as_nanosecond();
+    let (from, to) = match call.get("start") {
+        Some(_) => span(call, true)?,
+        None => (now - 30 * 86_400_000_000_000, now),
+    };
+    let mut stories = call.market.stories(&asked, second(from), second(to) + 1);
+    if call.get("sort") != Some("asc") {
+        stories.reverse();
+    }
+    let limit = call
+        .whole("limit", 10)
+        .ok()
+        .filter(|l| (1..=50).contains(l));
+    let limit = limit.ok_or_else(|| refusal(400, "invalid limit: must be between 1 and 50"))?;
+    let size = usize::try_from(limit).unwrap_or(1);
+    let place = |text: &str| {
+        let place = untoken(text).and_then(|text| text.parse::<usize>().ok());
+        place.ok_or_else(|| refusal(400, "invalid page_token"))
+    };
+    let at = call.get("page_token").map(place).transpose()?;
+    let page = call.placed(&stories, at, size);
+    let next = at.unwrap_or(0) + if page.is_again { 0 } else { size };
+    let next = page.has_more.then(|| token(&next.to_string()));
+    let rows = page.rows.into_iter().map(|story| {
+        let time = utc(story.at, "%Y-%m-%dT%H:%M:%SZ");
+        let symbols = story
+            .symbols
+            .iter()
+            .map(|symbol| symbol.replace('/', "").into());
+        object! {
+            "author" => story.author,
+            "content" => "",
+            "created_at" => time.as_str(),
+            "headline" => story.title,
+            "id" => story.id,
+            "images" => list![],
+            "source" => "benzinga",
+            "summary" => story.summary,
+            "symbols" => symbols.collect::<Vec<Json>>(),
+            "updated_at" => time,
+            "url" => story.url,
+        }
+    });
+    let rows: Vec<Json> = rows.collect();
+    Ok(Reply::json(
+        &object! { "news" => rows, "next_page_token" => next },
+    ))
 }

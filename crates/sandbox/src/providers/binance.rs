@@ -11,7 +11,7 @@ use super::{Handler, Provider};
 use crate::call::{Call, Reply};
 use crate::limits::{Charge, Counts, Limit, Refusal, Usage};
 use crate::market::listing::Listing;
-use crate::market::{Adjust, Anchor, Ask, Bar, Step, Take};
+use crate::market::{Adjust, Anchor, Ask, Bar, Quote, Step, Take, Trade, merged};
 use crate::wire::{Json, fixed, list, object};
 
 pub(super) struct Binance;
@@ -51,6 +51,12 @@ impl Provider for Binance {
             ["exchangeInfo"] => ("exchange-info", exchange_info),
             ["klines"] => ("klines", klines),
             ["uiKlines"] => ("ui-klines", klines),
+            ["trades"] => ("trades", trades),
+            ["aggTrades"] => ("agg-trades", agg_trades),
+            ["depth"] => ("depth", depth),
+            ["ticker", "24hr"] => ("ticker-24h", |call| each(call, ticker)),
+            ["ticker", "price"] => ("ticker-price", |call| each(call, price)),
+            ["ticker", "bookTicker"] => ("book-ticker", |call| each(call, book)),
             _ => return None,
         })
     }
@@ -293,4 +299,175 @@ fn exchange_info(call: &Call<'_>) -> Result<Reply, Reply> {
         "symbols" => listed.collect::<Vec<_>>(),
     };
     Ok(Reply::json(&json))
+}
+
+fn text(value: Decimal) -> String {
+    fixed(value, 8)
+}
+
+/// Returns how many rows are asked for.
+fn size(call: &Call<'_>, default: i64, most: i64) -> Result<usize, Reply> {
+    let limit = number(call, "limit")?.unwrap_or(default).clamp(1, most);
+    Ok(usize::try_from(limit).unwrap_or(1))
+}
+
+fn trades(call: &Call<'_>) -> Result<Reply, Reply> {
+    let listing = symbol(call)?;
+    let take = Take::Last(size(call, 500, 1_000)?);
+    let trades = call
+        .market
+        .trades(&listing, (0, i128::MAX / 2), call.now, take);
+    let rows = call.rows(trades);
+    let rows = rows.iter().map(|trade| {
+        object! {
+            "id" => trade.id,
+            "price" => text(trade.price),
+            "qty" => text(trade.size),
+            "quoteQty" => text(trade.price * trade.size),
+            "time" => trade.at_ns / 1_000_000,
+            "isBuyerMaker" => !trade.is_buy,
+            "isBestMatch" => true,
+        }
+    });
+    Ok(Reply::json(&Json::List(rows.collect())))
+}
+
+/// Every trade stands alone here: ids go up by one, as those of the original do.
+fn agg_trades(call: &Call<'_>) -> Result<Reply, Reply> {
+    let listing = symbol(call)?;
+    let size = size(call, 500, 1_000)?;
+    let from_id = number(call, "fromId")?;
+    let (start, end) = (number(call, "startTime")?, number(call, "endTime")?);
+    if from_id.is_some() && (start.is_some() || end.is_some()) {
+        let msg = "Combination of optional parameters invalid. Recommendation: 'fromId'";
+        return Err(refusal(400, -1128, msg));
+    }
+    let ns = |ms: i64| i128::from(ms) * 1_000_000;
+    let to = end.map_or(i128::MAX / 2, |ms| ns(ms.saturating_add(1)));
+    let follows = from_id.is_some() || start.is_some();
+    let page = call.page(size, follows, |take| {
+        let of =
+            |span: (i128, i128), take: Take| call.market.trades(&listing, span, call.now, take);
+        let many = |count: usize| i64::try_from(count).unwrap_or(0);
+        match (from_id, start, take) {
+            (Some(id), _, Take::First(count)) => {
+                call.market.trades_from(&listing, id, call.now, count)
+            }
+            (Some(id), _, Take::Last(count)) => {
+                call.market
+                    .trades_from(&listing, id - many(count), call.now, count)
+            }
+            (None, Some(start), Take::First(_)) => of((ns(start), to), take),
+            (None, Some(start), Take::Last(_)) => of((0, ns(start)), take),
+            (None, None, Take::First(_) | Take::Last(_)) => of((0, to), Take::Last(size)),
+        }
+    });
+    let rows = page.rows.iter().map(|trade| {
+        object! {
+            "a" => trade.id,
+            "p" => text(trade.price),
+            "q" => text(trade.size),
+            "f" => trade.id,
+            "l" => trade.id,
+            "T" => trade.at_ns / 1_000_000,
+            "m" => !trade.is_buy,
+            "M" => true,
+        }
+    });
+    Ok(Reply::json(&Json::List(rows.collect())))
+}
+
+/// Returns the newest trade and the quote in front of it.
+fn newest(call: &Call<'_>, listing: &Listing) -> Option<(Trade, Quote)> {
+    let trade = call.market.last_trade(listing, call.now)?;
+    let quote = call.market.quote(listing, &trade);
+    Some((trade, quote))
+}
+
+/// Answers about one pair, or a list about several.
+fn each(
+    call: &Call<'_>,
+    one: fn(&Call<'_>, &str, &Listing) -> Option<Json>,
+) -> Result<Reply, Reply> {
+    let pairs = symbols(call)?;
+    let mut rows = pairs
+        .iter()
+        .filter_map(|(text, listing)| one(call, text, listing));
+    if call.get("symbol").is_some() {
+        return Ok(Reply::json(&rows.next().unwrap_or_else(|| object! {})));
+    }
+    let rows = call.rows(rows.collect());
+    Ok(Reply::json(&Json::List(rows)))
+}
+
+fn price(call: &Call<'_>, symbol: &str, listing: &Listing) -> Option<Json> {
+    let (trade, _) = newest(call, listing)?;
+    Some(object! { "symbol" => symbol, "price" => text(trade.price) })
+}
+
+fn book(call: &Call<'_>, symbol: &str, listing: &Listing) -> Option<Json> {
+    let (_, quote) = newest(call, listing)?;
+    Some(object! {
+        "symbol" => symbol,
+        "bidPrice" => text(quote.bid),
+        "bidQty" => text(quote.bid_size),
+        "askPrice" => text(quote.ask),
+        "askQty" => text(quote.ask_size),
+    })
+}
+
+fn ticker(call: &Call<'_>, symbol: &str, listing: &Listing) -> Option<Json> {
+    let (trade, quote) = newest(call, listing)?;
+    let now = call.now.as_second();
+    let bars = call.market.bars(&Ask {
+        from: now - now.rem_euclid(60) - 86_400 + 60,
+        ..Ask::of(listing, Step::Minutes(1), call.now)
+    });
+    let day = merged(&bars)?;
+    let change = trade.price - day.open;
+    let percent = change.checked_div(day.open).unwrap_or_default() * Decimal::ONE_HUNDRED;
+    Some(object! {
+        "symbol" => symbol,
+        "priceChange" => text(change),
+        "priceChangePercent" => fixed(percent, 3),
+        "weightedAvgPrice" => text(day.vwap),
+        "prevClosePrice" => text(day.open),
+        "lastPrice" => text(trade.price),
+        "lastQty" => text(trade.size),
+        "bidPrice" => text(quote.bid),
+        "bidQty" => text(quote.bid_size),
+        "askPrice" => text(quote.ask),
+        "askQty" => text(quote.ask_size),
+        "openPrice" => text(day.open),
+        "highPrice" => text(day.high),
+        "lowPrice" => text(day.low),
+        "volume" => text(day.volume),
+        "quoteVolume" => text(day.notional),
+        "openTime" => call.now.as_millisecond() - 86_400_000,
+        "closeTime" => call.now.as_millisecond(),
+        "firstId" => trade.id - day.trades + 1,
+        "lastId" => trade.id,
+        "count" => day.trades,
+    })
+}
+
+fn depth(call: &Call<'_>) -> Result<Reply, Reply> {
+    let listing = symbol(call)?;
+    let levels = i64::try_from(size(call, 100, 5_000)?).unwrap_or(1);
+    let (trade, quote) =
+        newest(call, &listing).ok_or_else(|| refusal(400, -1121, "Invalid symbol."))?;
+    let tick = Decimal::new(1, listing.price_scale);
+    let side = |best: Decimal, step: Decimal, size: Decimal| {
+        let levels = 0..levels;
+        let level = |n: i64| {
+            let size = size * Decimal::from(1 + n % 7);
+            list![text(best + step * Decimal::from(n)), text(size)]
+        };
+        levels.map(level).collect::<Vec<Json>>()
+    };
+    Ok(Reply::json(&object! {
+        "lastUpdateId" => trade.id * 10,
+        "bids" => side(quote.bid, -tick, quote.bid_size),
+        "asks" => side(quote.ask, tick, quote.ask_size),
+    }))
 }

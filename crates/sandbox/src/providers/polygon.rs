@@ -3,7 +3,9 @@
 //! What it is strict about: five requests a minute and two years of history for who does not pay, and a
 //! limit that counts the minute or day bars that others are made of. Days are of New York, stamped in
 //! milliseconds; what was not traded has no bar, and an answer without bars has no `results`.
-//! Simplified: bars of several days begin at multiples counted from 1970.
+//! Simplified: bars of several days begin at multiples counted from 1970. What is no bar: [`records`].
+
+mod records;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -59,6 +61,15 @@ impl Provider for Polygon {
                 "stocks",
                 _,
             ] => ("grouped-daily", grouped),
+            ["v2", "last", "trade", _] => ("last-trade", records::last_trade),
+            ["v2", "last", "nbbo", _] => ("last-quote", records::last_quote),
+            ["v3", "trades", _] => ("trades", records::trades),
+            ["v3", "quotes", _] => ("quotes", records::quotes),
+            ["v2", "reference", "news"] => ("news", records::news),
+            ["v3", "reference", "tickers"] => ("tickers", records::tickers),
+            ["v3", "reference", "splits"] => ("splits", records::splits),
+            ["v3", "reference", "dividends"] => ("dividends", records::dividends),
+            ["v1", "marketstatus", "now"] => ("market-status", |call| Ok(records::status(call))),
             _ => return None,
         })
     }
@@ -271,7 +282,7 @@ fn aggregates(call: &Call<'_>) -> Result<Reply, Reply> {
     };
     let (step, group) = timespan(multiplier, text)
         .ok_or_else(|| error(call, 400, "invalid multiplier or timespan"))?;
-    let size = size(call, 5_000, 50_000)?;
+    let size = enough(call, 5_000, 50_000)?;
     let Some(listing) = listing(call, ticker) else {
         return Ok(enveloped(call, Some(ticker), 0, Vec::new(), "OK", None));
     };
@@ -327,7 +338,7 @@ fn aggregates(call: &Call<'_>) -> Result<Reply, Reply> {
 }
 
 /// Returns how many rows are asked for.
-fn size(call: &Call<'_>, default: i64, most: i64) -> Result<usize, Reply> {
+fn enough(call: &Call<'_>, default: i64, most: i64) -> Result<usize, Reply> {
     let limit = call.whole("limit", default).ok();
     let limit = limit.filter(|limit| (1..=most).contains(limit));
     limit

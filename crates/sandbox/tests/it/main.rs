@@ -10,6 +10,8 @@
 
 mod asking;
 mod detour;
+mod faults;
+mod forms;
 mod limits;
 mod market;
 mod paging;
