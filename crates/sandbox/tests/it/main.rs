@@ -14,4 +14,6 @@ mod faults;
 mod forms;
 mod limits;
 mod market;
+mod naive;
 mod paging;
+mod recognised;
