@@ -111,15 +111,16 @@ impl AssetClass {
             (1..=most).contains(&text.len()) && text.bytes().all(is)
         };
         let is_upper = |byte: u8| byte.is_ascii_uppercase();
+        let is_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
         match self {
             Self::UsStock => {
                 let (name, share) = symbol.split_once('.').unwrap_or((symbol, "A"));
-                all(name, 6, is_upper) && all(share, 2, is_upper)
+                let starts_well = name.starts_with(|c: char| c.is_ascii_uppercase());
+                starts_well && all(name, 6, is_code) && all(share, 1, is_upper)
             }
-            Self::Crypto => symbol.split_once('/').is_some_and(|(base, quote)| {
-                let is_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-                all(base, 15, is_code) && all(quote, 15, is_code)
-            }),
+            Self::Crypto => symbol
+                .split_once('/')
+                .is_some_and(|(base, quote)| all(base, 15, is_code) && all(quote, 15, is_code)),
         }
     }
 }
@@ -322,6 +323,8 @@ mod tests {
         for (symbol, class) in [
             ("AAPL", Some(AssetClass::UsStock)),
             ("BRK.B", Some(AssetClass::UsStock)),
+            ("SIM41", Some(AssetClass::UsStock)),
+            ("1INCH", None),
             ("BTC/USD", Some(AssetClass::Crypto)),
             ("1INCH/USDT", Some(AssetClass::Crypto)),
             ("^GSPC", None),

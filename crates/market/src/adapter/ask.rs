@@ -275,6 +275,11 @@ impl Offer {
                     return Err(self.span_error("it is empty"));
                 }
                 let mut keys = keys.clone();
+                if matches!(self.endpoint().pages, Some(Pages::Span { .. })) {
+                    // Some refuse a span that is too long, so none is ever asked for.
+                    let most = i64::try_from(self.max_rows()).unwrap_or(Key::MAX);
+                    keys.end = keys.end.min(keys.start.saturating_add(most));
+                }
                 if let Some(slice_end) = self.slice_end(grid.start(keys.start).ok_or_else(ends)?) {
                     let last = grid.key(slice_end).ok_or_else(ends)?;
                     keys.end = keys.end.min(last.max(keys.start + 1));

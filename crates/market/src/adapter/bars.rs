@@ -92,6 +92,12 @@ impl Reading<'_> {
         }
         self.notes.add(Note::Outside, outside.len());
         let (vouched, next) = self.vouched_bars(&covers, oldest, newest);
+        // What has not begun yet, or the plan does not show, is no next page.
+        let shown = self.offer.newest(self.clock.now);
+        let next = next.filter(|cursor| match &cursor.rest {
+            Span::Bars(keys) => grid.start(keys.start).is_some_and(|start| start < shown),
+            Span::Times(_) | Span::Newest => true,
+        });
         let vouched = if is_blind {
             vouched.start..vouched.start
         } else {
@@ -137,7 +143,13 @@ impl Reading<'_> {
             }
             Keeps::Newest => {
                 let start = oldest.map_or(covers.end, clamp);
-                (start..covers.end, covers.start..start)
+                // What is open on both sides: the later part shows as a gap to whoever keeps it.
+                let rest = if start > covers.start {
+                    covers.start..start
+                } else {
+                    covers.end..all
+                };
+                (start..covers.end, rest)
             }
         };
         let can_move = matches!(self.offer.endpoint().pages, Some(Pages::Span { .. }))

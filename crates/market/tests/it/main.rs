@@ -11,6 +11,7 @@
 mod answers;
 mod hostile;
 mod pages;
+mod practice;
 mod proof;
 mod recorded;
 mod refusals;

@@ -106,37 +106,46 @@ fn a_full_page_of_a_span_goes_on_behind_its_last_row() {
 }
 
 #[test]
-fn where_the_newest_rows_come_a_full_answer_proves_the_end_and_goes_on_before_it() {
-    let question = Question {
-        adjust: tradewind_market::adapter::Adjust::Splits,
-        ..bars("AAPL", "1m")
-    };
-    let offer = offer("twelvedata", &question);
-    let asked = span(&offer, "2026-11-01T00:00:00Z", "2026-11-20T00:00:00Z");
-    let last = at("2026-11-19T23:59:00Z");
-    let row = |n: i64| {
-        let moment = last - jiff::SignedDuration::from_mins(n);
-        let local = moment.to_string().replace('T', " ").replace('Z', "");
-        format!(
-            r#"{{"datetime":"{local}","open":"1","high":"1","low":"1","close":"1","volume":"1"}}"#
-        )
-    };
-    let rows: Vec<_> = (0..5_000).map(row).collect();
-    let page = read(
-        &offer,
-        &asked,
-        &format!(r#"{{"values":[{}],"status":"ok"}}"#, rows.join(",")),
-        LATE,
+fn no_call_asks_for_a_longer_span_than_its_answer_can_hold() {
+    for (provider, instrument, interval, most) in [
+        ("coinbase", "BTC/USD", "1m", 300),
+        ("twelvedata", "AAPL", "1m", 5_000),
+        // Eight days of minutes.
+        ("yahoo", "AAPL", "1m", 11_520),
+        ("binance", "BTC/USDT", "1m", 1_000),
+        // No month is shorter than 28 days.
+        ("alphavantage", "MSFT", "1h", 672),
+    ] {
+        let adjust = match provider {
+            "twelvedata" | "yahoo" => tradewind_market::adapter::Adjust::Splits,
+            _ => tradewind_market::adapter::Adjust::None,
+        };
+        let offer = offer(
+            provider,
+            &Question {
+                adjust,
+                ..bars(instrument, interval)
+            },
+        );
+        assert_eq!(offer.max_rows(), most, "{provider}");
+    }
+    let offer = offer("coinbase", &bars("BTC/USD", "1m"));
+    let asked = span(&offer, "2026-11-01T00:00:00Z", "2026-11-01T12:00:00Z");
+    let first = url(&offer, &asked, None);
+    assert!(
+        first.ends_with("start=2026-11-01T00%3A00%3A00Z&end=2026-11-01T04%3A59%3A59Z"),
+        "{first}"
     );
-    let end = offer
+    let page = read(&offer, &asked, "[]", LATE);
+    let from = offer
         .grid()
         .unwrap()
-        .key(at("2026-11-20T00:00:00Z"))
+        .key(at("2026-11-01T00:00:00Z"))
         .unwrap();
-    assert_eq!(vouched(&page), end - 5_000..end);
+    assert_eq!(vouched(&page), from..from + 300);
     let next = url(&offer, &asked, page.next.as_ref());
     assert!(
-        next.contains("start_date=2026-11-01T00%3A00%3A00&end_date=2026-11-16T12%3A39%3A59"),
+        next.ends_with("start=2026-11-01T05%3A00%3A00Z&end=2026-11-01T09%3A59%3A59Z"),
         "{next}"
     );
 }

@@ -60,6 +60,7 @@ const IN_2020: (&str, &str) = ("2020-08-09T00:00:00Z", "2020-08-10T00:00:00Z");
 const IN_2021: (&str, &str) = ("2021-10-04T18:00:00Z", "2021-10-15T17:15:00Z");
 const IN_2022: (&str, &str) = ("2022-02-01T05:00:00Z", "2022-07-01T04:00:00Z");
 const IN_2023: (&str, &str) = ("2023-09-25T04:00:00Z", "2023-09-28T04:00:00Z");
+const IN_MARCH_2024: (&str, &str) = ("2024-03-13T00:00:00Z", "2024-03-14T00:00:00Z");
 const IN_2024: (&str, &str) = ("2024-01-30T15:00:00Z", "2024-03-14T00:00:00Z");
 
 fn bar_recordings() -> Vec<Recording> {
@@ -93,7 +94,7 @@ fn bar_recordings() -> Vec<Recording> {
             "coinbase-OHLCV",
             ("coinbase", "candles"),
             bars("BTC/USDT", "1h"),
-            IN_2024,
+            IN_MARCH_2024,
         ),
         recording(
             "kraken-OHLCV",

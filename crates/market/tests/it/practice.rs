@@ -1,0 +1,260 @@
+//! The adapters against the sandbox, which shares no line with them: what they bring is what its market
+//! knows, and what they prove is all of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use tradewind_core::clock::FixedClock;
+use tradewind_core::{Clock, Interval};
+use tradewind_host::egress::Egress;
+use tradewind_market::adapter::{Adjust, Note, Offer, Proven, Question, Rows, Span};
+use tradewind_market::{Coverage, Key, Known};
+use tradewind_sandbox::market::{Anchor, Ask, Step, Take};
+use tradewind_sandbox::{Running, Sandbox, Settings, market};
+
+use crate::answers::{adapters, at, bars, span};
+
+/// A Friday at 15:30:20 in New York, half an hour before the exchange closes.
+const NOW: &str = "2025-06-13T19:30:20Z";
+/// Upper bound on the pages of one span.
+const MAX_PAGES: usize = 40;
+
+/// A provider, what is asked of it, and whose trades of the market it sees.
+struct Case {
+    provider: &'static str,
+    question: Question,
+    from: &'static str,
+    to: &'static str,
+    /// Venue and part of the volume in millionths; `None` for all venues together.
+    seen_by: Option<(&'static str, i64)>,
+}
+
+fn case(
+    provider: &'static str,
+    question: Question,
+    (from, to): (&'static str, &'static str),
+    seen_by: Option<(&'static str, i64)>,
+) -> Case {
+    Case {
+        provider,
+        question,
+        from,
+        to,
+        seen_by,
+    }
+}
+
+fn splits(question: Question) -> Question {
+    Question {
+        adjust: Adjust::Splits,
+        ..question
+    }
+}
+
+/// Two days around the change of clocks in spring, the last days, and the time up to now.
+const SPRING: (&str, &str) = ("2025-03-07T05:00:00Z", "2025-03-12T04:00:00Z");
+const LATELY: (&str, &str) = ("2025-06-09T04:00:00Z", "2025-06-14T04:00:00Z");
+const TODAY: (&str, &str) = ("2025-06-13T13:00:00Z", "2025-06-13T20:00:00Z");
+const YEARS: (&str, &str) = ("2023-01-03T05:00:00Z", "2025-06-14T04:00:00Z");
+const UTC_DAYS: (&str, &str) = ("2025-06-10T00:00:00Z", "2025-06-14T00:00:00Z");
+
+fn cases() -> Vec<Case> {
+    let all = |question| Question {
+        adjust: Adjust::All,
+        ..question
+    };
+    let binance = Some(("binance", 1_000_000));
+    let coinbase = Some(("coinbase", 450_000));
+    let mut cases = vec![
+        case("alpaca", bars("AAPL", "1d"), YEARS, None),
+        case("alpaca", all(bars("AAPL", "1d")), YEARS, None),
+        case("alpaca", splits(bars("GE", "1d")), YEARS, None),
+        case("alpaca", bars("SIM41", "1m"), SPRING, None),
+        case("alpaca", bars("BRK.B", "15m"), SPRING, None),
+        case("alpaca", bars("SPY", "1h"), SPRING, None),
+        case("alpaca", bars("AAPL", "5m"), TODAY, None),
+        case("polygon", bars("AAPL", "1d"), YEARS, None),
+        case("polygon", splits(bars("AAPL", "1d")), YEARS, None),
+        case("polygon", bars("SIM7", "1m"), SPRING, None),
+        case("polygon", bars("SPY", "1h"), LATELY, None),
+        case("polygon", bars("GE", "30m"), TODAY, None),
+        case("binance", bars("BTC/USDT@binance", "1m"), UTC_DAYS, binance),
+        case(
+            "binance",
+            bars("DOT/EUR", "1s"),
+            ("2025-06-13T19:00:00Z", "2025-06-13T19:31:00Z"),
+            binance,
+        ),
+        case(
+            "coinbase",
+            bars("BTC/USD", "1m"),
+            ("2025-06-13T00:00:00Z", "2025-06-14T00:00:00Z"),
+            coinbase,
+        ),
+        case(
+            "coinbase",
+            bars("BTC/USD", "1d"),
+            ("2024-01-01T00:00:00Z", "2025-06-14T00:00:00Z"),
+            coinbase,
+        ),
+    ];
+    for interval in ["1h", "4h", "12h", "1d", "1w", "1mo"] {
+        let span = ("2024-12-30T00:00:00Z", "2025-06-14T00:00:00Z");
+        cases.push(case("binance", bars("ETH/USDT", interval), span, binance));
+    }
+    for interval in ["5m", "15m", "1h", "6h"] {
+        cases.push(case(
+            "coinbase",
+            bars("ETH/USD", interval),
+            UTC_DAYS,
+            coinbase,
+        ));
+    }
+    cases
+}
+
+fn step(interval: Interval) -> Step {
+    match interval {
+        Interval::Seconds(count) => Step::Seconds(i64::from(count)),
+        Interval::Minutes(count) => Step::Minutes(i64::from(count)),
+        Interval::Hours(count) => Step::Minutes(i64::from(count) * 60),
+        Interval::Day => Step::Days(1),
+        Interval::Week => Step::Week,
+        Interval::Month => Step::Months(1),
+    }
+}
+
+/// Bars by start: open, high, low, close, volume, and whether it is being made.
+type Known5 = BTreeMap<i64, ([Decimal; 5], bool)>;
+
+fn truth(running: &Running, case: &Case, now: Timestamp) -> Known5 {
+    let symbol = case.question.instrument.as_ref().unwrap().symbol();
+    let mut listing = running.market().listing(symbol).unwrap();
+    if let Some((venue, share)) = case.seen_by {
+        listing = listing.seen_by(venue, share);
+    }
+    let ask = Ask {
+        listing: &listing,
+        step: step(case.question.interval.unwrap()),
+        anchor: Anchor::Midnight,
+        from: at(case.from).as_second(),
+        to: at(case.to).as_second(),
+        now,
+        adjust: market::Adjust {
+            splits: case.question.adjust != Adjust::None,
+            dividends: case.question.adjust == Adjust::All,
+        },
+        take: Take::First(usize::MAX),
+    };
+    let bars = running.market().bars(&ask).into_iter();
+    bars.map(|bar| {
+        let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume];
+        (
+            bar.start,
+            (numbers.map(|number| number.normalize()), bar.is_open),
+        )
+    })
+    .collect()
+}
+
+/// Asks page after page and hands on what came and what is known now.
+async fn fetched(running: &Running, offer: &Offer, asked: &Span) -> (Known5, Coverage, Vec<Note>) {
+    let detour = running.detour().unwrap();
+    let secrets = |_: &str, _: &str| Some("practice".to_owned());
+    let (mut found, mut coverage, mut notes) = (Known5::new(), Coverage::default(), Vec::new());
+    let mut cursor = None;
+    for _ in 0..MAX_PAGES {
+        let prepared = offer
+            .request(asked, cursor.as_ref(), &secrets, at(NOW))
+            .unwrap();
+        let answer = detour.send(prepared.request.clone()).await.unwrap();
+        let page = offer.read(&prepared, &answer, at(NOW));
+        let page = page.unwrap_or_else(|error| panic!("{error:?} {}", prepared.request.url));
+        let Rows::Bars(rows) = page.rows else {
+            panic!("{:?}", page.rows)
+        };
+        for keyed in rows {
+            let bar = keyed.bar;
+            let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume.unwrap()];
+            let row = (numbers.map(|number| number.normalize()), !bar.is_final);
+            found.insert(bar.start.as_second(), row);
+        }
+        let Proven::Bars(pieces) = page.proven else {
+            panic!("{:?}", page.proven)
+        };
+        for piece in &pieces {
+            coverage.learn(piece);
+        }
+        notes.extend(page.notes);
+        cursor = page.next;
+        if cursor.is_none() {
+            return (found, coverage, notes);
+        }
+    }
+    panic!("more than {MAX_PAGES} pages of {}", offer.identity());
+}
+
+#[tokio::test]
+async fn what_comes_is_what_the_market_knows_and_all_of_it_is_proven() {
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::at(at(NOW)));
+    let running = Sandbox::start(Settings::generous().at(clock))
+        .await
+        .unwrap();
+    for case in cases() {
+        let offers = adapters().offers(case.provider, &case.question);
+        let offers = offers.unwrap_or_else(|reason| panic!("{reason}"));
+        let paid = offers[0]
+            .provider()
+            .plans
+            .last()
+            .map(|plan| plan.id.clone());
+        let offer = offers
+            .into_iter()
+            .next()
+            .unwrap()
+            .with_plan(paid.as_deref());
+        let name = offer.identity();
+        let asked = span(&offer, case.from, case.to);
+        let (found, coverage, notes) = fetched(&running, &offer, &asked).await;
+        let wanted = truth(&running, &case, at(NOW));
+        assert!(wanted.len() > 4, "{name}: {} bars", wanted.len());
+        let strip = |bars: &Known5| -> Vec<_> {
+            bars.iter()
+                .map(|(start, (numbers, _))| (*start, *numbers))
+                .collect()
+        };
+        let (ours, theirs) = (strip(&found), strip(&wanted));
+        let differing = ours.iter().zip(&theirs).find(|(a, b)| a != b);
+        assert_eq!((ours.len(), differing), (theirs.len(), None), "{name}");
+        for (start, (_, is_open)) in &wanted {
+            assert!(
+                !is_open || found[start].1,
+                "{name}: the bar at {start} is open and passed for final"
+            );
+        }
+        let harmless = |note: &Note| matches!(note, Note::Outside(_) | Note::Full);
+        assert!(notes.iter().all(harmless), "{name}: {notes:?}");
+        let Span::Bars(keys) = &asked else { panic!() };
+        assert_proven(&name, &offer, &coverage, keys, &wanted);
+    }
+}
+
+/// Every bar that is final is known to be there or known not to be.
+fn assert_proven(
+    name: &str,
+    offer: &Offer,
+    coverage: &Coverage,
+    keys: &std::ops::Range<Key>,
+    wanted: &Known5,
+) {
+    let end = keys.end.min(offer.final_before(at(NOW)).unwrap());
+    assert_eq!(coverage.gaps(&(keys.start..end)), [], "{name}");
+    let grid = offer.grid().unwrap();
+    for key in keys.start..end {
+        let start = grid.start(key).unwrap().as_second();
+        let is_there = coverage.of(key) == Some(Known::Bar);
+        assert_eq!(is_there, wanted.contains_key(&start), "{name} at {start}");
+    }
+}
