@@ -8,6 +8,7 @@
 //! It is left alone and its output is thrown away by a thread that ends with it.
 //! Not here: shells (except [`shell`]), retries, what an exit code means.
 
+mod attached;
 mod capture;
 mod detached;
 mod group;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tradewind_core::Recovery;
 
+pub use attached::run_attached;
 pub use capture::Captured;
 pub(crate) use detached::find_program;
 pub use detached::{Detached, spawn_detached};

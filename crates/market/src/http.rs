@@ -1,4 +1,5 @@
-//! The market's doors on the listener: `/v1/bars/{instrument}.{json|csv|arrow|parquet}`.
+//! The market's doors on the listener: `/v1/bars/{instrument}.{json|csv|arrow|parquet}`, and
+//! `/p/{provider}/{path…}` for calls in the provider's own words.
 //!
 //! Why the format is a suffix: `pandas.read_csv(url)` needs nothing else. Whatever a caller got wrong comes
 //! back as a problem document (RFC 9457) that names the choices. Answers say where they come from:
@@ -9,10 +10,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use jiff::Timestamp;
 use tradewind_catalog::offer::Adjust;
 use tradewind_catalog::refusal::FailureClass;
@@ -22,6 +24,7 @@ use tradewind_host::egress::EgressError;
 use tradewind_quota::{Class, Urgency};
 
 use crate::format::{Format, Numbers};
+use crate::pass::{Call, Pass, PassError, Passed};
 use crate::service::{Answer, Ask, MarketError, Service};
 use crate::source::FetchError;
 
@@ -33,10 +36,101 @@ const PARAMETERS: [&str; 8] = [
 const MAX_CONSUMER: usize = 64;
 
 /// Builds the router.
-pub fn router<S: Clone + Send + Sync + 'static>(service: Service) -> Router<S> {
+pub fn router<S: Clone + Send + Sync + 'static>(service: Service, pass: Pass) -> Router<S> {
+    let through = Router::new()
+        .route("/p/{provider}/{*path}", any(pass_on))
+        .with_state(pass);
     Router::new()
         .route("/v1/bars/{name}", get(bars))
         .with_state(service)
+        .merge(through)
+}
+
+/// Answers `/p/{provider}/{path…}`: the call goes on as it came.
+async fn pass_on(
+    State(pass): State<Pass>,
+    Path((provider, _)): Path<(String, String)>,
+    uri: Uri,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let whole = uri.path_and_query().map_or("/", |whole| whole.as_str());
+    // The path as it came: what was decoded and written again may be another one, and its signature wrong.
+    let rest = whole
+        .trim_start_matches("/p/")
+        .split_once('/')
+        .map_or("", |(_, rest)| rest);
+    let urgency = match urgency(&headers, pass.now()) {
+        Ok(urgency) => urgency,
+        Err(problem) => return problem.into_response(),
+    };
+    let call = Call {
+        provider: provider.to_ascii_lowercase(),
+        host: headers
+            .get("x-tradewind-host")
+            .and_then(|host| host.to_str().ok())
+            .map(str::to_owned),
+        method,
+        path_and_query: rest.to_owned(),
+        consumer: consumer(&headers).unwrap_or_else(|| "unnamed".to_owned()),
+        headers,
+        body,
+        urgency,
+    };
+    passed(pass.send(call).await)
+}
+
+/// Turns what came back into an answer; what went wrong on the way is a problem document.
+pub fn passed(passed: Result<Passed, PassError>) -> Response {
+    match passed {
+        Ok(passed) => {
+            let mut response = passed.response.body.into_response();
+            *response.status_mut() = passed.response.status;
+            *response.headers_mut() = passed.response.headers;
+            let status = match (passed.is_data, passed.calls) {
+                (false, _) => "tradewind; fwd=bypass",
+                (true, 0) => "tradewind; fwd=miss; collapsed",
+                (true, _) => "tradewind; fwd=miss",
+            };
+            let status = HeaderValue::from_static(status);
+            response
+                .headers_mut()
+                .append(HeaderName::from_static("cache-status"), status);
+            response
+        }
+        Err(error) => {
+            let (status, wait) = match &error {
+                PassError::UnknownProvider(_) | PassError::UnknownHost { .. } => {
+                    (StatusCode::NOT_FOUND, None)
+                }
+                PassError::Address => (StatusCode::BAD_REQUEST, None),
+                PassError::Key(_) | PassError::Ended => (StatusCode::BAD_GATEWAY, None),
+                PassError::Unheard { source, .. } => match source.as_ref() {
+                    EgressError::Held { retry_after, .. } => {
+                        (StatusCode::TOO_MANY_REQUESTS, *retry_after)
+                    }
+                    EgressError::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, None),
+                    _ => (StatusCode::BAD_GATEWAY, None),
+                },
+            };
+            let detail = match &error {
+                PassError::Unheard { source, .. } => source.to_string(),
+                PassError::UnknownProvider(_) => {
+                    "`tradewind catalog list` shows providers".to_owned()
+                }
+                _ => "`tradewind catalog show` has what is known of the provider".to_owned(),
+            };
+            Problem {
+                status,
+                title: error.to_string(),
+                detail,
+                class: None,
+                retry_after: wait,
+            }
+            .into_response()
+        }
+    }
 }
 
 async fn bars(

@@ -11,6 +11,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod erase;
+pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod get;
 pub(crate) mod init;
@@ -43,6 +44,7 @@ Look:
 
 Market:
   get          Market data from the cache or the cheapest call, as text, CSV, JSON, Arrow or Parquet
+  exec         Run a program unchanged, with its calls to providers through the gateway
   usage        Who asked providers for what, what it cost, what the cache saved
   catalog      What is known of the market-data providers: limits, endpoints, quirks
 
@@ -116,6 +118,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Market data from the cache or the cheapest call, as text, CSV, JSON, Arrow or Parquet
     Get(get::Args),
+    /// Run a program unchanged, with its calls to providers through the gateway
+    Exec(exec::Args),
     /// Who asked providers for what, what it cost, what the cache saved
     Usage(usage::Args),
     /// What is known of the market-data providers: limits, endpoints, quirks
@@ -177,6 +181,7 @@ pub(crate) async fn run() -> Outcome {
         Command::Status(args) => status::run(&place, &args).await,
         Command::Doctor(args) => doctor::run(&place, &args).await,
         Command::Get(args) => Box::pin(get::run(&place, args)).await,
+        Command::Exec(args) => Box::pin(exec::run(&place, args)).await,
         Command::Usage(args) => usage::run(&place, &args),
         Command::Catalog(args) => catalog::run(args),
         Command::Undo(args) => undo::undo(&place, args).await,

@@ -160,6 +160,26 @@ impl Daemon {
         &self.card
     }
 
+    /// Returns where it listens, `http://127.0.0.1:8420`.
+    pub(crate) fn base(&self) -> String {
+        let address = match self.card.address {
+            // Listening on every address means listening on loopback as well.
+            address if address.ip().is_unspecified() && address.is_ipv6() => {
+                SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port())
+            }
+            address if address.ip().is_unspecified() => {
+                SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port())
+            }
+            address => address,
+        };
+        format!("http://{address}")
+    }
+
+    /// Returns what shows that we may ask it.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Whether it answers.
     pub(crate) async fn is_alive(&self) -> bool {
         self.ask(Method::GET, "/healthz", Vec::new(), Duration::from_secs(5))
@@ -224,17 +244,7 @@ impl Daemon {
 
     /// Builds a request with the token.
     fn request(&self, method: Method, path: &str) -> Result<Request, SendError> {
-        let address = match self.card.address {
-            // Listening on every address means listening on loopback as well.
-            address if address.ip().is_unspecified() && address.is_ipv6() => {
-                SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port())
-            }
-            address if address.ip().is_unspecified() => {
-                SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port())
-            }
-            address => address,
-        };
-        let url = Url::parse(&format!("http://{address}{path}"))
+        let url = Url::parse(&format!("{}{path}", self.base()))
             .map_err(|_not_an_address| SendError::Gone)?;
         let mut headers = HeaderMap::new();
         // A token that is no header text was written by nobody of ours.

@@ -19,14 +19,14 @@ use tradewind_core::payload::{ProcessStarted, ProcessStopped};
 use tradewind_core::{Draft, Seq};
 use tradewind_engine::{Engine, Supervisor};
 use tradewind_journal::Journal;
-use tradewind_market::service::Service;
 
 use crate::client::{self, Card};
 use crate::control::Controls;
+use crate::market::{self, Market};
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::terminal::{self, Tone, paint};
-use crate::{http, market, registration, repositories};
+use crate::{http, registration, repositories};
 use hub::Hub;
 use watcher::Watchers;
 
@@ -200,7 +200,7 @@ fn start_logging() {
 }
 
 /// Serves the listener until the end; what was asked by then is answered within the deadline.
-fn serve(supervisor: &Supervisor, listener: TcpListener, hub: Hub, market: Service) {
+fn serve(supervisor: &Supervisor, listener: TcpListener, hub: Hub, market: Market) {
     supervisor.start_once("listener", async move {
         let shutdown = hub.shutdown().clone();
         http::serve::serve(listener, http::router(hub, market), shutdown).await;

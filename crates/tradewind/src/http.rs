@@ -19,17 +19,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use tradewind_market::service::Service;
-
 use crate::daemon::hub::Hub;
+use crate::market::Market;
 
 /// Upper bound on a request's body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Builds the router over `hub`, with the doors of the market part.
-pub(crate) fn router(hub: Hub, market: Service) -> Router {
+pub(crate) fn router(hub: Hub, market: Market) -> Router {
     Router::new()
-        .merge(tradewind_market::http::router(market))
+        .merge(tradewind_market::http::router(market.service, market.pass))
         .route("/", get(page::show))
         .route("/healthz", get(metrics::health))
         .route("/metrics", get(metrics::metrics))

@@ -8,6 +8,7 @@ mod client;
 mod control;
 mod daemon;
 mod describe;
+mod exec;
 mod http;
 mod market;
 mod place;

@@ -11,6 +11,7 @@ use tradewind_host::clock::SystemUptime;
 use tradewind_host::dirs;
 use tradewind_host::egress::{DirectEgress, Egress};
 use tradewind_journal::Journal;
+use tradewind_market::pass::Pass;
 use tradewind_market::secrets::Keyring;
 use tradewind_market::service::{Parts, Service};
 use tradewind_market::store::Store;
@@ -46,12 +47,21 @@ fn wire() -> Result<Arc<dyn Egress>, Failure> {
     Ok(Arc::new(Detour::new(address).map_err(|e| failed(&e))?))
 }
 
+/// The market part.
+#[derive(Clone, Debug)]
+pub(crate) struct Market {
+    /// Answers questions in our words.
+    pub(crate) service: Service,
+    /// Passes calls on that are in a provider's words.
+    pub(crate) pass: Pass,
+}
+
 /// Opens the market part over `journal`; its tasks run until `supervisor` ends them.
 pub(crate) async fn open(
     place: &Place,
     journal: &Journal,
     supervisor: &Supervisor,
-) -> Result<Service, Failure> {
+) -> Result<Market, Failure> {
     let outside = |error: &dyn std::error::Error| Failure::from_error(Exit::Outside, error);
     let catalog = Arc::new(settings::catalog()?.catalog);
     let Settings { quota, market } = Settings::load(&catalog)?;
@@ -69,8 +79,17 @@ pub(crate) async fn open(
     let governor = governor.map_err(|e| outside(&e))?;
     let store = store.map_err(|e| outside(&e))?;
     let usage = Usage::new(journal.clone());
+    let keyring = Keyring::new(Arc::clone(&catalog), market.clone(), dir);
+    let pass = Pass::new(
+        Arc::clone(&catalog),
+        governor.clone(),
+        keyring.clone(),
+        usage.clone(),
+        place.clock(),
+        supervisor.clone(),
+    );
     let service = Service::new(Parts {
-        keyring: Keyring::new(Arc::clone(&catalog), market.clone(), dir),
+        keyring,
         catalog,
         governor: governor.clone(),
         store: store.clone(),
@@ -112,5 +131,5 @@ pub(crate) async fn open(
             }
         }
     });
-    Ok(service)
+    Ok(Market { service, pass })
 }

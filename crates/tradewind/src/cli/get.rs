@@ -230,8 +230,8 @@ async fn ask(
         place.clock(),
         CancellationToken::new(),
     );
-    let service = market::open(place, &journal, &supervisor).await?;
-    let response = tradewind_market::http::answer(&service, name, query, headers).await;
+    let market = market::open(place, &journal, &supervisor).await?;
+    let response = tradewind_market::http::answer(&market.service, name, query, headers).await;
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, MAX_ANSWER_BYTES).await;
     let unfinished = supervisor.shut_down(END_LIMIT).await;

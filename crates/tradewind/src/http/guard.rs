@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use super::problem;
 use crate::daemon::hub::Hub;
 
+/// Carries the token where `Authorization` belongs to somebody else.
+pub(crate) const TOKEN_HEADER: &str = "x-tradewind-token";
 /// Paths that a safe read needs no token for on a loopback listener (DESIGN §3).
 const OPEN_PATHS: &[&str] = &["/", "/healthz", "/metrics"];
 /// Paths below which the same holds: market data.
@@ -122,6 +124,10 @@ impl Policy {
     }
 
     fn has_token(&self, headers: &HeaderMap) -> bool {
+        // Where `Authorization` is the provider's, ours has a header of its own.
+        if let Some(token) = single(headers, TOKEN_HEADER) {
+            return digest(token.trim()) == self.token_digest;
+        }
         single(headers, header::AUTHORIZATION.as_str())
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))

@@ -13,6 +13,7 @@ mod cli;
 mod cloudevents;
 mod daemon;
 mod demo;
+mod exec;
 mod house;
 mod http;
 mod market;

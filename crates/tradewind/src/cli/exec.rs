@@ -1,0 +1,234 @@
+//! `tradewind exec -- COMMAND`: an unmodified program whose calls to providers go through the gateway.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tradewind_engine::Supervisor;
+use tradewind_host::egress::DirectEgress;
+use tradewind_host::process::{self, CommandSpec, ExitOutcome};
+use tradewind_quota::{Class, Urgency};
+
+use crate::client::Daemon;
+use crate::exec::authority::Authority;
+use crate::exec::door::Door;
+use crate::exec::environment::Files;
+use crate::exec::proxy::{Carried, Parts, Proxy};
+use crate::market;
+use crate::place::Place;
+use crate::report::{Exit, Failure, Outcome};
+use crate::settings;
+use crate::terminal::{self, Tone, paint};
+
+/// How long the gateway may take to write down what is under way once the program has ended.
+const END_LIMIT: Duration = Duration::from_secs(10);
+/// How long another process's lock is waited for.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Calls to hosts of the catalog go through the gateway: rationed, shared, counted. Orders and every other call
+pass straight through, at once and once. Everything else is carried unread.
+The program learns of it by its environment only: HTTPS_PROXY and the usual variables for certificates; a small
+hook on PYTHONPATH leads aiohttp and ccxt's asynchronous half there too. The authority is made for this one run, in
+memory. Node reads proxy variables in fetch from version 24 on.
+
+Examples:
+  tradewind exec -- python bot.py
+  tradewind exec --consumer scan --priority backfill -- python -m mybot.scan")]
+pub(crate) struct Args {
+    /// Who the calls are counted for; default: the program's name
+    #[arg(long, value_name = "NAME")]
+    consumer: Option<String>,
+    /// How urgent its calls for data are
+    #[arg(long, value_enum, default_value_t)]
+    priority: Priority,
+    /// Say nothing at the end
+    #[arg(short, long)]
+    quiet: bool,
+    /// The program and its arguments
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Priority {
+    /// Decisions about orders wait for them
+    Live,
+    /// A rule or an event asked for them
+    Triggered,
+    /// A person or a program waits for them
+    #[default]
+    Interactive,
+    /// Nobody waits for them
+    Backfill,
+}
+
+impl Priority {
+    fn urgency(self) -> Urgency {
+        let class = match self {
+            Self::Live => Class::Live,
+            Self::Triggered => Class::Triggered,
+            Self::Interactive => Class::Interactive,
+            Self::Backfill => Class::Backfill,
+        };
+        Urgency::of(class)
+    }
+}
+
+pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
+    let outside = |error: &dyn std::error::Error| Failure::from_error(Exit::Outside, error);
+    let consumer = args
+        .consumer
+        .clone()
+        .unwrap_or_else(|| usual_name(&args.command));
+    let token = CancellationToken::new();
+    let supervisor = Supervisor::new(None, place.clock(), token);
+    let door = door(place, &supervisor).await?;
+    let authority = Authority::new().map_err(|e| Failure::from_error(Exit::Bug, &e))?;
+    let files = Files::write(authority.certificate()).map_err(|e| outside(&e))?;
+    let password = tradewind_host::random::token().map_err(|e| outside(&e))?;
+    let parts = Parts {
+        catalog: Arc::new(settings::catalog()?.catalog),
+        authority,
+        door,
+        consumer,
+        urgency: args.priority.urgency(),
+        password: password.clone(),
+        wire: DirectEgress::new().map_err(|e| outside(&e))?,
+        supervisor: supervisor.clone(),
+    };
+    let (proxy, address) = Proxy::start(parts)
+        .await
+        .map_err(|e| Failure::because(Exit::Outside, "no port for the gateway can be had", &e))?;
+    let Some((program, arguments)) = args.command.split_first() else {
+        return Err(Failure::new(Exit::Usage, "no command is given"));
+    };
+    let mut spec = CommandSpec::new(program, place.cwd()).args(arguments);
+    spec.env = files.environment(address, &password);
+    let ended = process::run_attached(&spec).await;
+    let unfinished = supervisor.shut_down(END_LIMIT).await;
+    drop(files);
+    let ended = ended.map_err(|e| {
+        Failure::from_error(Exit::Usage, &e).hint("give a program that is on the PATH, after `--`")
+    })?;
+    if !args.quiet {
+        summarise(&proxy.carried());
+    }
+    if !unfinished.is_empty() {
+        tracing::debug!(?unfinished, "connections of the program were still open");
+    }
+    match ended {
+        ExitOutcome::Code(0) => Ok(Exit::Done),
+        ExitOutcome::Code(code) => end_as(code),
+        // As shells say it.
+        ExitOutcome::Signal(signal) => end_as(128 + signal),
+        ExitOutcome::TimedOut | ExitOutcome::Cancelled => Ok(Exit::Outside),
+    }
+}
+
+/// Ends this process as the program ended: whoever called us asks for its exit code, not for ours.
+#[expect(
+    clippy::exit,
+    reason = "the exit code is the program's, and everything is closed"
+)]
+fn end_as(code: i32) -> ! {
+    std::process::exit(code)
+}
+
+/// Finds the way to the one ledger: the daemon's, or our own with the store's lock in hand.
+async fn door(place: &Place, supervisor: &Supervisor) -> Result<Door, Failure> {
+    let deadline = Instant::now() + LOCK_LIMIT;
+    loop {
+        if let Some(daemon) = Daemon::find(place.state())
+            && daemon.is_alive().await
+        {
+            let wire =
+                DirectEgress::loopback().map_err(|e| Failure::from_error(Exit::Outside, &e))?;
+            return Ok(Door::There {
+                base: daemon.base(),
+                token: daemon.token().to_owned(),
+                wire,
+            });
+        }
+        if let Some(journal) = place.try_journal(deadline).await? {
+            let market = market::open(place, &journal, supervisor).await?;
+            return Ok(Door::Here(market.pass));
+        }
+    }
+}
+
+/// Returns what a program is called: of `python scan.py` it is `scan.py`.
+fn usual_name(command: &[OsString]) -> String {
+    let name = |word: &OsString| {
+        let path = std::path::Path::new(word);
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    };
+    let mut words = command.iter();
+    let program = words.next().map(name).unwrap_or_default();
+    let is_interpreter = ["python", "node", "uv", "poetry"]
+        .iter()
+        .any(|known| program.starts_with(known));
+    let script = words
+        .find(|word| !word.to_string_lossy().starts_with('-'))
+        .map(name);
+    let chosen = script.filter(|_| is_interpreter).unwrap_or(program);
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+    chosen.chars().filter(is_plain).take(60).collect()
+}
+
+fn summarise(carried: &Carried) {
+    if carried.answered.is_empty() {
+        terminal::note(paint_note(
+            "No call to a provider of the catalog went through the gateway.",
+        ));
+        return;
+    }
+    let answered: Vec<_> = carried
+        .answered
+        .iter()
+        .map(|(provider, count)| format!("{count} to {provider}"))
+        .collect();
+    terminal::note(paint_note(&format!(
+        "Through the gateway: {}. `tradewind usage` says what they cost and saved.",
+        answered.join(", ")
+    )));
+    let hosts: Vec<_> = carried
+        .tunnelled
+        .keys()
+        .map(|host| terminal::one_line(host, 60))
+        .collect();
+    if !hosts.is_empty() {
+        let shown = hosts.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        terminal::note(paint_note(&format!(
+            "Carried unread: {} hosts ({shown}).",
+            hosts.len()
+        )));
+    }
+}
+
+fn paint_note(text: &str) -> String {
+    format!("{} {text}", paint(Tone::Dim, "tradewind:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_counted_for_the_script_and_not_for_its_interpreter() {
+        let name =
+            |words: &[&str]| usual_name(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(
+            name(&["/usr/bin/python3", "-u", "bots/scan.py", "--all"]),
+            "scan.py"
+        );
+        assert_eq!(name(&["./bot", "AAPL"]), "bot");
+        assert_eq!(name(&["python"]), "python");
+    }
+}

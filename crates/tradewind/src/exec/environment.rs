@@ -1,0 +1,130 @@
+//! The environment that leads a program's calls to the proxy, in every way that clients know.
+//!
+//! Why so many variables: each client reads its own. What is set counts for the child and its children only.
+//! Not covered, and said in the reference: Node before 24 reads no proxy variables in `fetch`.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tradewind_host::files::{self, FileError, Mode};
+use tradewind_host::process::Env;
+
+const HOOK: &str = include_str!("sitecustomize.py");
+
+/// Files that the child needs: its authorities, and the hook for Python.
+#[derive(Debug)]
+pub(crate) struct Files {
+    dir: tempfile::TempDir,
+}
+
+/// Why they cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FilesError {
+    /// No folder for them.
+    #[error("no temporary folder for the certificates")]
+    Dir(#[source] std::io::Error),
+    /// A file cannot be written.
+    #[error("the certificates cannot be written")]
+    File(#[from] FileError),
+}
+
+impl Files {
+    /// Writes the machine's authorities with ours beside them, and the hook.
+    pub(crate) fn write(authority: &str) -> Result<Self, FilesError> {
+        let dir = tempfile::Builder::new()
+            .prefix("tradewind-exec-")
+            .tempdir()
+            .map_err(FilesError::Dir)?;
+        let files = Self { dir };
+        let mut bundle = String::new();
+        let known = rustls_native_certs::load_native_certs();
+        for error in &known.errors {
+            tracing::debug!(%error, "an authority of this machine cannot be read");
+        }
+        for certificate in known.certs {
+            bundle.push_str(&pem(&certificate));
+        }
+        bundle.push_str(authority);
+        files::atomic_write(&files.bundle(), bundle.as_bytes(), Mode::Keep)?;
+        files::atomic_write(&files.authority(), authority.as_bytes(), Mode::Keep)?;
+        files::atomic_write(
+            &files.path().join("sitecustomize.py"),
+            HOOK.as_bytes(),
+            Mode::Keep,
+        )?;
+        Ok(files)
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn bundle(&self) -> PathBuf {
+        self.path().join("authorities.pem")
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.path().join("tradewind.pem")
+    }
+
+    /// Returns the child's environment.
+    pub(crate) fn environment(&self, proxy: SocketAddr, password: &str) -> Env {
+        let address = format!("http://tradewind:{password}@{proxy}");
+        let mut env = Env::inherit();
+        for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
+            env = env
+                .with(name, &address)
+                .with(name.to_ascii_lowercase(), &address);
+        }
+        // What the user keeps off proxies stays off; this machine always does.
+        let own = ["NO_PROXY", "no_proxy"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok());
+        let mut off = own
+            .filter(|own| !own.trim().is_empty() && own.trim() != "*")
+            .unwrap_or_default();
+        for name in ["localhost", "127.0.0.1", "::1"] {
+            if !off.split(',').any(|known| known.trim() == name) {
+                if !off.is_empty() {
+                    off.push(',');
+                }
+                off.push_str(name);
+            }
+        }
+        env = env.with("NO_PROXY", &off).with("no_proxy", &off);
+        env = env.without("ALL_PROXY").without("all_proxy");
+        for name in [
+            "SSL_CERT_FILE",
+            "REQUESTS_CA_BUNDLE",
+            "CURL_CA_BUNDLE",
+            "PIP_CERT",
+            "TRADEWIND_EXEC_BUNDLE",
+        ] {
+            env = env.with(name, self.bundle());
+        }
+        env = env
+            .with("NODE_EXTRA_CA_CERTS", self.authority())
+            .with("NODE_USE_ENV_PROXY", "1");
+        let mut paths = vec![self.path().to_path_buf()];
+        if let Some(own) = std::env::var_os("PYTHONPATH") {
+            paths.extend(std::env::split_paths(&own));
+        }
+        let joined = std::env::join_paths(paths).unwrap_or_else(|_odd| OsString::from(self.path()));
+        env.with("PYTHONPATH", joined)
+    }
+}
+
+/// Writes a certificate as text.
+fn pem(certificate: &[u8]) -> String {
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let encoded = STANDARD.encode(certificate);
+    for line in encoded.as_bytes().chunks(64) {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    text
+}
