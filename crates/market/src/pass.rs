@@ -28,7 +28,7 @@ use crate::secrets::{Keyring, Keys};
 use crate::usage::{Counts, Usage};
 
 /// How long a call that is not rationed may take: brokers are slow when it matters.
-const TIME_LIMIT: Duration = Duration::from_secs(120);
+const TIME_LIMIT: Duration = Duration::from_mins(2);
 /// Upper bound on an answer, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
@@ -333,8 +333,8 @@ fn host<'p>(provider: &'p Provider, named: Option<&str>) -> Result<(String, &'p 
         return Ok((name.to_string(), host));
     }
     let data = provider.hosts.iter().filter(|host| host.role == Role::Data);
-    let mut names = data.flat_map(|host| host.names.iter().map(move |name| (name, host)));
-    let found = names.find_map(|(name, host)| Some((name.exact()?.to_string(), host)));
+    let mut all = data.flat_map(|host| host.names.iter().map(move |name| (name, host)));
+    let found = all.find_map(|(name, host)| Some((name.exact()?.to_string(), host)));
     found.ok_or_else(unknown)
 }
 

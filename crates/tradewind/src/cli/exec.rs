@@ -183,21 +183,21 @@ fn usual_name(command: &[OsString]) -> String {
 }
 
 fn summarise(carried: &Carried) {
-    if carried.answered.is_empty() {
-        terminal::note(paint_note(
-            "No call to a provider of the catalog went through the gateway.",
-        ));
-        return;
-    }
     let answered: Vec<_> = carried
         .answered
         .iter()
         .map(|(provider, count)| format!("{count} to {provider}"))
         .collect();
-    terminal::note(paint_note(&format!(
-        "Through the gateway: {}. `tradewind usage` says what they cost and saved.",
-        answered.join(", ")
-    )));
+    if answered.is_empty() {
+        terminal::note(paint_note(
+            "No call to a provider of the catalog went through the gateway.",
+        ));
+    } else {
+        terminal::note(paint_note(&format!(
+            "Through the gateway: {}. `tradewind usage` says what they cost and saved.",
+            answered.join(", ")
+        )));
+    }
     let hosts: Vec<_> = carried
         .tunnelled
         .keys()

@@ -126,6 +126,28 @@ fn an_order_goes_through_once_as_it_came() {
 }
 
 #[test]
+fn a_host_that_judges_a_client_by_its_tls_is_carried_unread_and_counted() {
+    let Some(curl) = program(&["curl"]) else {
+        return skipped("curl", "there is no curl");
+    };
+    let practice = Practice::new();
+    let yahoo = "https://query1.finance.yahoo.com/v8/finance/chart/AAPL";
+    let said = practice.exec(
+        &[
+            vec![curl.into_os_string()],
+            words(&["-sS", "-m", "20", yahoo]),
+        ]
+        .concat(),
+    );
+    assert!(
+        said.err
+            .contains("Carried unread: 1 hosts (query1.finance.yahoo.com:443)"),
+        "{said:#?}"
+    );
+    assert_eq!(practice.requests("yahoo"), 0, "its TLS was ended by us");
+}
+
+#[test]
 fn what_a_program_fetched_through_the_daemon_is_counted_for_it() {
     let Some(curl) = program(&["curl"]) else {
         return skipped("curl", "there is no curl");
@@ -227,14 +249,20 @@ const CCXT: &[(&str, &str)] = &[
 fn python_clients_go_through_without_a_changed_line() {
     for (name, packages, code) in CLIENTS {
         let Some(python) = python_with(packages) else {
-            skipped(name, "TRADEWIND_TEST_PYTHON names no Python with it");
+            skipped(
+                "clients",
+                &format!("TRADEWIND_TEST_PYTHON names no Python with {name}"),
+            );
             continue;
         };
         goes_through(&python, name, &format!("URL = {BARS:?}\n{code}"), "alpaca");
     }
     for (name, code) in CCXT {
         let Some(python) = python_with(&["ccxt"]) else {
-            skipped(name, "TRADEWIND_TEST_PYTHON names no Python with it");
+            skipped(
+                "clients",
+                &format!("TRADEWIND_TEST_PYTHON names no Python with {name}"),
+            );
             continue;
         };
         goes_through(&python, name, code, "binance");
@@ -259,7 +287,7 @@ fn goes_through(python: &OsString, name: &str, code: &str, provider: &str) {
 #[test]
 fn the_machines_own_start_of_python_still_runs() {
     let Some(python) = python_with(&["sys"]) else {
-        return skipped("python", "TRADEWIND_TEST_PYTHON names no Python");
+        return skipped("clients", "TRADEWIND_TEST_PYTHON names no Python");
     };
     let mut practice = Practice::new();
     let own: &Path = &practice.user.home.path().join("own");

@@ -1,10 +1,16 @@
 //! Market data as a user gets it: the program itself, a daemon, the sandbox in place of the providers.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start outside programs themselves"
+)]
+
 use std::path::Path;
+use std::process::Command;
 
 use tradewind_sandbox::{Running, Sandbox, Settings};
 
-use crate::support::{Daemon, Repo, Said, User};
+use crate::support::{Daemon, Repo, Said, User, skipped};
 
 /// A key that must not be seen anywhere.
 const CANARY: &str = "canary-7f3a91c2-never-to-be-seen";
@@ -205,6 +211,67 @@ fn holds_nowhere(dir: &Path, secret: &str) {
             assert!(!found, "{} holds the key", path.display());
         }
     }
+}
+
+/// Reads the same bars in every form with what people have, and prints what each of them sees.
+const READERS: &str = r#"
+import io, sys, urllib.request
+import pandas, polars, pyarrow.parquet
+base = sys.argv[1] + "/v1/bars/AAPL"
+query = "?provider=alpaca&start=2024-03-01&end=2024-03-16"
+fetch = lambda suffix, more="": io.BytesIO(urllib.request.urlopen(base + suffix + query + more).read())
+frames = {
+    "csv": pandas.read_csv(base + ".csv" + query, parse_dates=["start", "fetched_at"]),
+    "json": pandas.read_json(base + ".json" + query, convert_dates=["start", "fetched_at"]),
+    "feather": pandas.read_feather(fetch(".arrow")),
+    "ipc": polars.read_ipc(fetch(".arrow")).to_pandas(),
+    "parquet": pyarrow.parquet.read_table(fetch(".parquet")).to_pandas(),
+}
+whole = frames["feather"]
+assert list(whole.columns) == "start open high low close volume final provider fetched_at stale".split(), whole.columns
+assert str(whole.start.dtype) == "datetime64[ns, UTC]" and str(whole.close.dtype) == "float64", whole.dtypes
+for name, frame in frames.items():
+    assert list(frame.columns) == list(whole.columns), (name, frame.columns)
+    for column in ["open", "high", "low", "close", "volume"]:
+        assert (frame[column] == whole[column]).all(), (name, column)
+    assert (pandas.to_datetime(frame.start, utc=True) == whole.start).all(), name
+    assert frame.final.all() and not frame.stale.any() and (frame.provider == "alpaca").all(), name
+exact = pyarrow.parquet.read_table(fetch(".parquet", "&numbers=decimal"))
+assert str(exact.schema.field("close").type).startswith("decimal128"), exact.schema
+for number, text in zip(exact.column("close").to_pylist(), pandas.read_csv(base + ".csv" + query + "&numbers=decimal", dtype=str).close):
+    assert str(number.normalize()) == str(__import__("decimal").Decimal(text).normalize()), (number, text)
+print(len(whole))
+"#;
+
+#[test]
+fn pandas_polars_and_pyarrow_read_it_without_a_client_library() {
+    let has = |python: &std::ffi::OsString| {
+        let imports = ["-c", "import pandas, polars, pyarrow.parquet"];
+        Command::new(python)
+            .args(imports)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    let Some(python) = std::env::var_os("TRADEWIND_TEST_PYTHON").filter(has) else {
+        return skipped(
+            "pandas",
+            "TRADEWIND_TEST_PYTHON names no Python with pandas, polars and pyarrow",
+        );
+    };
+    let practice = Practice::new(Settings::generous());
+    let daemon = practice.up();
+    let base = format!("http://{}", daemon.address);
+    let said = Said::from(
+        Command::new(python)
+            .args(["-c", READERS, &base])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert_eq!(said.out.trim(), "11");
+    assert_eq!(practice.calls("alpaca"), 1, "seven answers, one call");
 }
 
 #[test]
