@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, Method};
 use base64::Engine as _;
@@ -15,11 +16,16 @@ use jiff::Timestamp;
 use crate::faults::{Conduct, FaultKind};
 use crate::market::listing::Listing;
 use crate::market::{Adjust, Ask, Bar, Market, Step, Take};
+use crate::venue::Venue;
 use crate::wire::Json;
 
 /// One request.
 pub(crate) struct Call<'c> {
     pub(crate) method: &'c Method,
+    /// The body, as far as a request has one.
+    pub(crate) body: &'c [u8],
+    /// Where orders go.
+    pub(crate) venue: &'c Mutex<Venue>,
     /// The path between slashes, decoded.
     pub(crate) path: Vec<String>,
     /// The query in its order, decoded.
@@ -130,6 +136,11 @@ impl Call<'_> {
     /// Whether a key is one that works.
     pub(crate) fn is_right(&self, key: &str) -> bool {
         !key.is_empty() && !self.wrong_keys.iter().any(|wrong| wrong == key)
+    }
+
+    /// Returns the venue.
+    pub(crate) fn venue(&self) -> MutexGuard<'_, Venue> {
+        self.venue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the share or fund of that canonical symbol.

@@ -4,7 +4,7 @@
 //! Why: what fetches data can only be trusted when it was tried against somebody who counts, refuses
 //! and errs like the real ones, and nobody may try that on the real ones. It shares no code with the
 //! adapters that it tests, and reads their formats from recorded answers.
-//! Not here: prices of the real world, WebSocket streams, orders.
+//! Not here: prices of the real world, WebSocket streams, money.
 //! Start reading at [`server`], then a provider, then [`market`].
 
 mod call;
@@ -16,6 +16,7 @@ mod providers;
 pub mod server;
 pub mod settings;
 mod stats;
+pub mod venue;
 mod wire;
 
 pub use detour::Detour;
@@ -24,6 +25,7 @@ pub use market::Market;
 pub use server::{Running, Sandbox, SandboxError};
 pub use settings::{LimitChange, RunningFrom, Settings};
 pub use stats::{EndpointStats, Stats};
+pub use venue::{Order, OrderState};
 
 /// Returns the names of all providers that are simulated.
 pub fn providers() -> Vec<String> {

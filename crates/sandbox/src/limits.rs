@@ -13,6 +13,8 @@ use jiff::Timestamp;
 
 /// Upper bound on keys and addresses that are counted; beyond it all are forgotten.
 const MAX_COUNTED: usize = 10_000;
+/// More units than anybody uses.
+const UNLIMITED: i64 = 1_000_000_000;
 /// So often a refused client may go on before it is banned.
 const STRIKES: u32 = 5;
 /// Length of a first ban, in seconds.
@@ -58,6 +60,11 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
+    /// Counts on and refuses nobody: a provider without limits still says how much is used.
+    pub(crate) fn set_off(&mut self) {
+        self.set_units(UNLIMITED);
+    }
+
     /// Changes how many units there are; a bucket holds as many more or fewer.
     pub(crate) fn set_units(&mut self, units: i64) {
         if let Style::Bucket(size) = &mut self.style {

@@ -47,6 +47,12 @@ pub(crate) trait Provider: Sync {
     /// Returns name and handler of the endpoint that a call asks.
     fn route(&self, call: &Call<'_>) -> Option<(&'static str, Handler)>;
 
+    /// Returns name and handler of what a call does with orders or an account; such calls may change
+    /// something.
+    fn trades(&self, _call: &Call<'_>) -> Option<(&'static str, Handler)> {
+        None
+    }
+
     /// Refuses a call that is one too many.
     fn refuse(&self, call: &Call<'_>, refusal: &Refusal) -> Reply;
 

@@ -37,6 +37,7 @@ use crate::market::{Market, MarketError};
 use crate::providers::{self, Provider};
 use crate::settings::{EVERYBODY, LimitChange, Settings};
 use crate::stats::Stats;
+use crate::venue::{Order, Venue};
 
 /// Upper bound on connections at once.
 const MAX_CONNECTIONS: usize = 256;
@@ -91,6 +92,7 @@ struct Shared {
     revised: Market,
     address: SocketAddr,
     state: Mutex<State>,
+    venue: Mutex<Venue>,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +105,10 @@ struct State {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn venue(&self) -> MutexGuard<'_, Venue> {
+        self.venue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,6 +155,7 @@ impl Sandbox {
             address,
             settings,
             state: Mutex::new(state),
+            venue: Mutex::default(),
         });
         Ok(Self { listener, shared })
     }
@@ -226,6 +233,11 @@ impl Running {
         self.shared.state().stats.clone()
     }
 
+    /// Returns every order that came, oldest first.
+    pub fn orders(&self) -> Vec<Order> {
+        self.shared.venue().all().to_vec()
+    }
+
     /// Switches a fault on.
     ///
     /// # Errors
@@ -290,8 +302,11 @@ fn limits(provider: &dyn Provider, is_paid: bool, changes: &[LimitChange]) -> Ve
             continue;
         }
         match (&change.window, change.units) {
-            (None, None) => limits.clear(),
-            (Some(window), None) => limits.retain(|limit| limit.id != window),
+            (None, None) => limits.iter_mut().for_each(Limit::set_off),
+            (Some(window), None) => {
+                let named = limits.iter_mut().filter(|limit| limit.id == window);
+                named.for_each(Limit::set_off);
+            }
             (window, Some(units)) => {
                 let wanted = |limit: &&mut Limit| window.as_ref().is_none_or(|w| w == limit.id);
                 if let Some(limit) = limits.iter_mut().find(wanted) {
@@ -317,6 +332,8 @@ fn answer(shared: &Shared, provider: &dyn Provider, asked: &Asked<'_>) -> Shaped
     let paid = &shared.settings.paid;
     let call = Call {
         method: &asked.parts.method,
+        body: asked.body,
+        venue: &shared.venue,
         path: asked.path.clone(),
         query: asked.query.clone(),
         headers: &asked.parts.headers,
@@ -335,6 +352,7 @@ fn answer(shared: &Shared, provider: &dyn Provider, asked: &Asked<'_>) -> Shaped
     };
     let is_read = matches!(*call.method, Method::GET | Method::HEAD);
     let route = provider.route(&call).filter(|_| is_read);
+    let route = route.or_else(|| provider.trades(&call));
     let endpoint = route.map_or("unknown", |route| route.0);
     let charge = provider.charge(&call);
     let limits = limits(provider, call.is_paid, &shared.settings.limits);
@@ -392,6 +410,7 @@ struct Asked<'r> {
     parts: &'r Parts,
     path: Vec<String>,
     query: Vec<(String, String)>,
+    body: &'r [u8],
     from: IpAddr,
     base: String,
 }
@@ -416,6 +435,7 @@ async fn respond(
         parts,
         path: pieces(parts.uri.path()),
         query: query(parts.uri.query().unwrap_or_default()),
+        body,
         from,
         base: format!("https://{host}"),
     };

@@ -75,7 +75,7 @@ impl Calendar {
 
     /// Returns the date in New York at `second`.
     pub fn date(&self, second: i64) -> Date {
-        Timestamp::from_second(second).map_or(Date::MIN, |at| at.to_zoned(self.zone.clone()).date())
+        moment(second).to_zoned(self.zone.clone()).date()
     }
 
     /// Returns how far New York is from UTC at `second`, in seconds, and how the zone is called then.
@@ -91,7 +91,17 @@ impl Calendar {
 
 /// Returns the date in UTC at `second`.
 pub(crate) fn utc_date(second: i64) -> Date {
-    Timestamp::from_second(second).map_or(Date::MIN, |at| at.to_zoned(TimeZone::UTC).date())
+    moment(second).to_zoned(TimeZone::UTC).date()
+}
+
+/// Returns the moment at `second`; what lies beyond all time is its end or its begin.
+fn moment(second: i64) -> Timestamp {
+    let end = if second > 0 {
+        Timestamp::MAX
+    } else {
+        Timestamp::MIN
+    };
+    Timestamp::from_second(second).unwrap_or(end)
 }
 
 /// Returns midnight of `date` in UTC, in seconds since 1970.

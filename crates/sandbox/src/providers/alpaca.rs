@@ -3,6 +3,8 @@
 //! What it is strict about: two headers, a limit shared by all symbols of a page, consolidated data of the
 //! last 15 minutes only for who pays. A page token does not promise another row, as with the original.
 
+mod trading;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -58,6 +60,10 @@ impl Provider for Alpaca {
             ["v1beta3", "crypto", "us", "bars"] => ("crypto-bars", bars),
             _ => return None,
         })
+    }
+
+    fn trades(&self, call: &Call<'_>) -> Option<(&'static str, Handler)> {
+        trading::route(call)
     }
 
     fn refuse(&self, _call: &Call<'_>, refused: &Refusal) -> Reply {

@@ -4,6 +4,8 @@
 //! all numbers of a bar are text with eight digits; times are milliseconds.
 //! Simplified: `timeZone` is UTC only.
 
+mod trading;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
@@ -59,6 +61,10 @@ impl Provider for Binance {
             ["ticker", "bookTicker"] => ("book-ticker", |call| each(call, book)),
             _ => return None,
         })
+    }
+
+    fn trades(&self, call: &Call<'_>) -> Option<(&'static str, Handler)> {
+        trading::route(call)
     }
 
     fn refuse(&self, call: &Call<'_>, refused: &Refusal) -> Reply {

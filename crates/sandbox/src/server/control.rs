@@ -1,4 +1,4 @@
-//! The sandbox's own paths: what was counted, and the switches.
+//! The sandbox's own paths: what was counted, the orders that came, and the switches.
 //!
 //! No token is needed: only who uses a loopback name gets here, and nothing here is worth stealing. A page
 //! in a browser is turned away, because it could be anybody's.
@@ -19,6 +19,7 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>, body: &Bytes) -> Reply 
     let path: Vec<_> = asked.path.iter().map(String::as_str).collect();
     match (asked.parts.method.clone(), path.as_slice()) {
         (Method::GET, ["_sandbox", "stats"]) => Reply::json(&shared.state().stats.json()),
+        (Method::GET, ["_sandbox", "orders"]) => orders(shared),
         (Method::GET, ["_sandbox", "faults"]) => listed(shared),
         (Method::POST, ["_sandbox", "faults"]) => match fault(asked, body) {
             Ok(fault) => {
@@ -31,7 +32,10 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>, body: &Bytes) -> Reply 
             shared.state().faults.clear();
             listed(shared)
         }
-        _ => problem(404, "there are /_sandbox/stats and /_sandbox/faults"),
+        _ => problem(
+            404,
+            "there are /_sandbox/stats, /_sandbox/faults and /_sandbox/orders",
+        ),
     }
 }
 
@@ -51,6 +55,27 @@ fn problem(status: u16, title: &str) -> Reply {
         content_type: "application/problem+json",
         ..Reply::refusal(status, &json)
     }
+}
+
+fn orders(shared: &Shared) -> Reply {
+    let venue = shared.venue();
+    let orders = venue.all().iter().map(|order| {
+        object! {
+            "number" => order.number,
+            "provider" => order.provider,
+            "client_id" => order.client_id.as_str(),
+            "symbol" => order.symbol.as_str(),
+            "side" => if order.is_buy { "buy" } else { "sell" },
+            "size" => order.size.to_string(),
+            "limit" => order.limit.map(|limit| limit.to_string()),
+            "at" => order.at.to_string(),
+            "state" => order.state.to_string(),
+            "price" => order.price.map(|price| price.to_string()),
+            "received" => order.received.as_str(),
+        }
+    });
+    let orders: Vec<Json> = orders.collect();
+    Reply::json(&object! { "schema_version" => 1_i64, "orders" => orders })
 }
 
 fn listed(shared: &Shared) -> Reply {

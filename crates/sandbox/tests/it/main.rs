@@ -15,5 +15,6 @@ mod forms;
 mod limits;
 mod market;
 mod naive;
+mod orders;
 mod paging;
 mod recognised;

@@ -237,6 +237,20 @@ fn a_revised_day_has_more_volume_and_still_adds_up() {
 }
 
 #[test]
+fn a_span_beyond_all_time_is_empty() {
+    let market = Market::new(1).unwrap();
+    let listing = market.listing("BTC/USDT").unwrap();
+    let whole = ask(&listing, Step::Minutes(1), at("2025-06-13T19:30:20Z"));
+    for (from, to) in [
+        (i64::MAX / 8, i64::MAX / 4),
+        (i64::MIN, i64::MIN / 2),
+        (10, 5),
+    ] {
+        assert!(market.bars(&Ask { from, to, ..whole }).is_empty());
+    }
+}
+
+#[test]
 fn what_is_not_listed_is_not_there() {
     let market = Market::new(1).unwrap();
     for symbol in [
