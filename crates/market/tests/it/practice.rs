@@ -61,13 +61,17 @@ const YEARS: (&str, &str) = ("2023-01-03T05:00:00Z", "2025-06-14T04:00:00Z");
 const UTC_DAYS: (&str, &str) = ("2025-06-10T00:00:00Z", "2025-06-14T00:00:00Z");
 
 fn cases() -> Vec<Case> {
+    let mut cases = stocks();
+    cases.extend(pairs());
+    cases
+}
+
+fn stocks() -> Vec<Case> {
     let all = |question| Question {
         adjust: Adjust::All,
         ..question
     };
-    let binance = Some(("binance", 1_000_000));
-    let coinbase = Some(("coinbase", 450_000));
-    let mut cases = vec![
+    vec![
         case("alpaca", bars("AAPL", "1d"), YEARS, None),
         case("alpaca", all(bars("AAPL", "1d")), YEARS, None),
         case("alpaca", splits(bars("GE", "1d")), YEARS, None),
@@ -80,6 +84,34 @@ fn cases() -> Vec<Case> {
         case("polygon", bars("SIM7", "1m"), SPRING, None),
         case("polygon", bars("SPY", "1h"), LATELY, None),
         case("polygon", bars("GE", "30m"), TODAY, None),
+        case("tiingo", bars("GE", "1d"), YEARS, None),
+        case("tiingo", all(bars("AAPL", "1d")), YEARS, None),
+        case("tiingo", bars("BRK.B", "1w"), YEARS, None),
+        case("tiingo", bars("SPY", "1mo"), YEARS, None),
+        case("tiingo", bars("AAPL", "5m"), LATELY, Some(("iex", 17_800))),
+        case("twelvedata", splits(bars("AAPL", "1d")), YEARS, None),
+        case("twelvedata", splits(bars("GE", "5m")), SPRING, None),
+        case(
+            "alphavantage",
+            bars("IBM", "1d"),
+            ("2025-04-01T04:00:00Z", "2025-06-14T04:00:00Z"),
+            None,
+        ),
+        case("alphavantage", bars("PLTR", "1w"), YEARS, None),
+        case("alphavantage", bars("PLTR", "1mo"), YEARS, None),
+        case("alphavantage", bars("SIM7", "15m"), SPRING, None),
+        case("alphavantage", all(bars("AAPL", "30m")), LATELY, None),
+        case("finnhub", splits(bars("AAPL", "1d")), YEARS, None),
+        case("finnhub", splits(bars("AAPL", "15m")), SPRING, None),
+        case("yahoo", splits(bars("AAPL", "1d")), YEARS, None),
+        case("yahoo", splits(bars("SIM41", "1m")), TODAY, None),
+    ]
+}
+
+fn pairs() -> Vec<Case> {
+    let binance = Some(("binance", 1_000_000));
+    let coinbase = Some(("coinbase", 450_000));
+    let mut cases = vec![
         case("binance", bars("BTC/USDT@binance", "1m"), UTC_DAYS, binance),
         case(
             "binance",
@@ -98,6 +130,42 @@ fn cases() -> Vec<Case> {
             bars("BTC/USD", "1d"),
             ("2024-01-01T00:00:00Z", "2025-06-14T00:00:00Z"),
             coinbase,
+        ),
+        case(
+            "tiingo",
+            bars("BTC/USD", "1h"),
+            UTC_DAYS,
+            Some(("tiingo", 1_300_000)),
+        ),
+        case(
+            "tiingo",
+            bars("BTC/USD", "1d"),
+            UTC_DAYS,
+            Some(("tiingo", 1_300_000)),
+        ),
+        case(
+            "twelvedata",
+            bars("ETH/USD", "1h"),
+            UTC_DAYS,
+            Some(("twelvedata", 800_000)),
+        ),
+        case(
+            "yahoo",
+            bars("BTC/USD", "1h"),
+            UTC_DAYS,
+            Some(("yahoo", 1_500_000)),
+        ),
+        case(
+            "kraken",
+            bars("BTC/USD", "1h"),
+            UTC_DAYS,
+            Some(("kraken", 120_000)),
+        ),
+        case(
+            "kraken",
+            bars("ETH/EUR", "1m"),
+            ("2025-06-13T10:00:00Z", "2025-06-13T20:00:00Z"),
+            Some(("kraken", 120_000)),
         ),
     ];
     for interval in ["1h", "4h", "12h", "1d", "1w", "1mo"] {
@@ -135,6 +203,9 @@ fn truth(running: &Running, case: &Case, now: Timestamp) -> Known5 {
     if let Some((venue, share)) = case.seen_by {
         listing = listing.seen_by(venue, share);
     }
+    if case.provider == "kraken" && symbol.starts_with("BTC") {
+        listing = listing.in_steps_of(1);
+    }
     let ask = Ask {
         listing: &listing,
         step: step(case.question.interval.unwrap()),
@@ -150,7 +221,13 @@ fn truth(running: &Running, case: &Case, now: Timestamp) -> Known5 {
     };
     let bars = running.market().bars(&ask).into_iter();
     bars.map(|bar| {
-        let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume];
+        // Who writes volume as a whole number leaves the rest away.
+        let volume = if case.provider == "yahoo" {
+            bar.volume.trunc()
+        } else {
+            bar.volume
+        };
+        let numbers = [bar.open, bar.high, bar.low, bar.close, volume];
         (
             bar.start,
             (numbers.map(|number| number.normalize()), bar.is_open),
@@ -177,7 +254,9 @@ async fn fetched(running: &Running, offer: &Offer, asked: &Span) -> (Known5, Cov
         };
         for keyed in rows {
             let bar = keyed.bar;
-            let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume.unwrap()];
+            // Some tell no volume.
+            let volume = bar.volume.unwrap_or(Decimal::NEGATIVE_ONE);
+            let numbers = [bar.open, bar.high, bar.low, bar.close, volume];
             let row = (numbers.map(|number| number.normalize()), !bar.is_final);
             found.insert(bar.start.as_second(), row);
         }
@@ -219,18 +298,29 @@ async fn what_comes_is_what_the_market_knows_and_all_of_it_is_proven() {
         let asked = span(&offer, case.from, case.to);
         let (found, coverage, notes) = fetched(&running, &offer, &asked).await;
         let wanted = truth(&running, &case, at(NOW));
-        assert!(wanted.len() > 4, "{name}: {} bars", wanted.len());
-        let strip = |bars: &Known5| -> Vec<_> {
-            bars.iter()
-                .map(|(start, (numbers, _))| (*start, *numbers))
-                .collect()
+        assert!(wanted.len() > 3, "{name}: {} bars", wanted.len());
+        // Who tells of days that are over only has no bar, or half a one, of what is being made.
+        let is_compared = |start: &i64| {
+            let is_open = wanted.get(start).is_some_and(|row| row.1);
+            !is_open || case.provider != "tiingo"
         };
-        let (ours, theirs) = (strip(&found), strip(&wanted));
+        let mut ours: Vec<_> = found
+            .iter()
+            .filter(|(start, _)| is_compared(start))
+            .map(|(start, row)| (*start, row.0))
+            .collect();
+        let theirs = wanted.iter().filter(|(start, _)| is_compared(start));
+        let mut theirs: Vec<_> = theirs.map(|(start, row)| (*start, row.0)).collect();
+        for (our, their) in ours.iter_mut().zip(&mut theirs) {
+            if our.1[4] == Decimal::NEGATIVE_ONE {
+                our.1[4] = their.1[4];
+            }
+        }
         let differing = ours.iter().zip(&theirs).find(|(a, b)| a != b);
         assert_eq!((ours.len(), differing), (theirs.len(), None), "{name}");
         for (start, (_, is_open)) in &wanted {
             assert!(
-                !is_open || found[start].1,
+                !is_open || found.get(start).is_none_or(|row| row.1),
                 "{name}: the bar at {start} is open and passed for final"
             );
         }
@@ -250,9 +340,16 @@ fn assert_proven(
     wanted: &Known5,
 ) {
     let end = keys.end.min(offer.final_before(at(NOW)).unwrap());
-    assert_eq!(coverage.gaps(&(keys.start..end)), [], "{name}");
+    // Where nobody knows how many rows come, what lies before the first one is not known.
+    let has_doubt = offer.provider().name == "tiingo" && offer.offering().keeps.is_some();
+    let first = coverage
+        .held(keys)
+        .first()
+        .map_or(keys.start, |held| held.start);
+    let from = if has_doubt { first } else { keys.start };
+    assert_eq!(coverage.gaps(&(from..end)), [], "{name}");
     let grid = offer.grid().unwrap();
-    for key in keys.start..end {
+    for key in from..end {
         let start = grid.start(key).unwrap().as_second();
         let is_there = coverage.of(key) == Some(Known::Bar);
         assert_eq!(is_there, wanted.contains_key(&start), "{name} at {start}");
