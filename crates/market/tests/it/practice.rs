@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use tradewind_catalog::UseCase;
 use tradewind_core::clock::FixedClock;
-use tradewind_core::{Clock, Interval};
+use tradewind_core::{Clock, Interval, Side, Trade};
 use tradewind_host::egress::Egress;
 use tradewind_market::adapter::{Adjust, Note, Offer, Proven, Question, Rows, Span};
 use tradewind_market::{Coverage, Key, Known};
 use tradewind_sandbox::market::{Anchor, Ask, Step, Take};
 use tradewind_sandbox::{Running, Sandbox, Settings, market};
 
-use crate::answers::{adapters, at, bars, span};
+use crate::answers::{adapters, at, bars, rows_of, span, words};
 
 /// A Friday at 15:30:20 in New York, half an hour before the exchange closes.
 const NOW: &str = "2025-06-13T19:30:20Z";
@@ -354,4 +355,218 @@ fn assert_proven(
         let is_there = coverage.of(key) == Some(Known::Bar);
         assert_eq!(is_there, wanted.contains_key(&start), "{name} at {start}");
     }
+}
+
+/// Asks page after page for what happened; hands on every row and what is proven, oldest part first.
+async fn events(
+    running: &Running,
+    offer: &Offer,
+    asked: &Span,
+) -> (Vec<Rows>, Vec<(Timestamp, Timestamp)>) {
+    let detour = running.detour().unwrap();
+    let secrets = |_: &str, _: &str| Some("practice".to_owned());
+    let (mut found, mut proven) = (Vec::new(), Vec::new());
+    let mut cursor = None;
+    for _ in 0..MAX_PAGES {
+        let prepared = offer
+            .request(asked, cursor.as_ref(), &secrets, at(NOW))
+            .unwrap();
+        let answer = detour.send(prepared.request.clone()).await.unwrap();
+        let page = offer.read(&prepared, &answer, at(NOW));
+        let page = page.unwrap_or_else(|error| panic!("{error:?} {}", prepared.request.url));
+        let is_read = |note: &Note| {
+            matches!(
+                note,
+                Note::Outside(_) | Note::Full | Note::Unstamped | Note::Duplicates(_)
+            )
+        };
+        assert!(
+            page.notes.iter().all(is_read),
+            "{}: {:?}",
+            offer.identity(),
+            page.notes
+        );
+        found.push(page.rows);
+        if let Proven::Times(Some(times)) = page.proven {
+            proven.push((times.start, times.end));
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            proven.sort_unstable();
+            return (found, proven);
+        }
+    }
+    panic!("more than {MAX_PAGES} pages of {}", offer.identity());
+}
+
+/// What the market knows to have been traded.
+fn trades(
+    running: &Running,
+    symbol: &str,
+    seen_by: Option<(&str, i64)>,
+    (from, to): (&str, &str),
+) -> Vec<market::Trade> {
+    let mut listing = running.market().listing(symbol).unwrap();
+    if let Some((venue, share)) = seen_by {
+        listing = listing.seen_by(venue, share);
+    }
+    let span = (at(from).as_nanosecond(), at(to).as_nanosecond());
+    running
+        .market()
+        .trades(&listing, span, at(NOW), Take::First(usize::MAX))
+}
+
+#[tokio::test]
+async fn every_trade_of_a_span_comes_once_and_with_the_side_that_crossed_the_spread() {
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::at(at(NOW)));
+    let running = Sandbox::start(Settings::generous().at(clock))
+        .await
+        .unwrap();
+    let minutes = ("2025-06-13T19:20:00Z", "2025-06-13T19:30:00Z");
+    for (provider, symbol, (from, to), seen_by, has_side) in [
+        (
+            "binance",
+            "BTC/USDT",
+            minutes,
+            Some(("binance", 1_000_000)),
+            true,
+        ),
+        (
+            "coinbase",
+            "ETH/USD",
+            minutes,
+            Some(("coinbase", 450_000)),
+            true,
+        ),
+        (
+            "kraken",
+            "ETH/EUR",
+            minutes,
+            Some(("kraken", 120_000)),
+            true,
+        ),
+        ("alpaca", "AAPL", minutes, None, false),
+        ("polygon", "GE", minutes, None, false),
+    ] {
+        let question = rows_of(UseCase::Trades, symbol);
+        let offers = adapters().offers(provider, &question).unwrap();
+        let paid = offers[0]
+            .provider()
+            .plans
+            .last()
+            .map(|plan| plan.id.clone());
+        let offer = offers
+            .into_iter()
+            .next()
+            .unwrap()
+            .with_plan(paid.as_deref());
+        let (pages, proven) = events(&running, &offer, &Span::Times(at(from)..at(to))).await;
+        let mut ours: BTreeMap<String, Trade> = BTreeMap::new();
+        for page in pages {
+            let Rows::Trades(trades) = page else {
+                panic!("{page:?}")
+            };
+            ours.extend(
+                trades
+                    .into_iter()
+                    .map(|trade| (trade.id.clone().unwrap(), trade)),
+            );
+        }
+        let theirs = trades(&running, symbol, seen_by, (from, to));
+        assert!(theirs.len() > 20, "{provider}: {}", theirs.len());
+        let key = |at_ms: i128, price: Decimal, size: Decimal, side: Option<bool>| {
+            (
+                at_ms,
+                price.normalize(),
+                size.normalize(),
+                side.filter(|_| has_side),
+            )
+        };
+        let mut ours: Vec<_> = ours
+            .values()
+            .map(|t| {
+                let is_buy = t.taker.map(|side| side == Side::Buy);
+                key(t.at.as_nanosecond() / 1_000_000, t.price, t.size, is_buy)
+            })
+            .collect();
+        let mut theirs: Vec<_> = theirs
+            .iter()
+            .map(|t| key(t.at_ns / 1_000_000, t.price, t.size, Some(t.is_buy)))
+            .collect();
+        ours.sort_unstable();
+        theirs.sort_unstable();
+        let differing = ours.iter().zip(&theirs).find(|(a, b)| a != b);
+        assert_eq!((ours.len(), differing), (theirs.len(), None), "{provider}");
+        // The parts that the pages prove join into the whole.
+        let whole = proven.iter().fold(
+            at(from),
+            |end, part| {
+                if part.0 <= end { end.max(part.1) } else { end }
+            },
+        );
+        assert_eq!(whole, at(to), "{provider}: {proven:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_quote_and_every_article_that_is_offered_can_be_read() {
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::at(at(NOW)));
+    let running = Sandbox::start(Settings::generous().at(clock))
+        .await
+        .unwrap();
+    let mut providers = Vec::new();
+    for symbol in ["AAPL", "BTC/USD", "BTC/USDT"] {
+        for offer in adapters().all(&rows_of(UseCase::Quote, symbol)).0 {
+            // The one has pairs against the coin only, all others have both.
+            if (symbol == "BTC/USDT") != (offer.provider().name == "binance") && symbol != "AAPL" {
+                continue;
+            }
+            let (pages, _) = events(&running, &offer, &Span::Newest).await;
+            let [Rows::Quotes(quotes)] = pages.as_slice() else {
+                panic!("{pages:?}")
+            };
+            for quote in quotes {
+                assert!(quote.at <= at(NOW), "{}: {quote:?}", offer.identity());
+                assert!(
+                    quote
+                        .bid
+                        .is_none_or(|bid| quote.ask.is_none_or(|ask| bid <= ask))
+                );
+                providers.push(format!("{} {}", offer.provider().name, offer.endpoint().id));
+            }
+        }
+    }
+    let asked = Span::Times(at("2025-06-10T00:00:00Z")..at("2025-06-13T00:00:00Z"));
+    let mut offers = adapters().all(&rows_of(UseCase::News, "AAPL")).0;
+    offers.extend(adapters().all(&words("Apple")).0);
+    for offer in offers {
+        let paid = offer.provider().plans.last().map(|plan| plan.id.clone());
+        let name = offer.identity();
+        let offer = offer.with_plan(paid.as_deref());
+        let (pages, proven) = events(&running, &offer, &asked).await;
+        let count: usize = pages.iter().map(Rows::len).sum();
+        assert!(count > 0, "{name}");
+        assert_eq!(
+            proven.first().unwrap().0,
+            at("2025-06-10T00:00:00Z"),
+            "{name}"
+        );
+    }
+    providers.sort();
+    providers.dedup();
+    let wanted = [
+        "alpaca latest-quotes",
+        "alpaca latest-trades",
+        "alphavantage quote",
+        "binance book-ticker",
+        "binance ticker-24h",
+        "coinbase ticker",
+        "finnhub quote",
+        "kraken ticker",
+        "polygon last-quote",
+        "polygon last-trade",
+        "tiingo iex-quote",
+        "twelvedata price",
+    ];
+    assert_eq!(providers, wanted);
 }
