@@ -106,6 +106,16 @@ pub(crate) fn is_foreign(path: &str) -> bool {
                 | "Lib"
                 | "_build"
                 | "_static"
+                // What helpers of editors bring along: their hooks and skills.
+                | ".agents"
+                | ".claude"
+                | ".codex"
+                | ".cursor"
+                | ".gemini"
+                | ".kiro"
+                | ".roo"
+                | ".windsurf"
+                | "skills"
         ) || part.contains("{{")
     })
 }

@@ -31,8 +31,18 @@ pub(crate) fn catches(handled: Option<&Expr>) -> Catches {
     match last_name(handled).as_deref() {
         Some("Exception" | "BaseException") => Catches::Everything,
         Some("ImportError" | "ModuleNotFoundError") => Catches::Imports,
+        // A tuple of exceptions under a name of its own: what it holds is not known, and who writes one means it.
+        Some(name) if is_constant(name) => Catches::Imports,
         _ => Catches::Other,
     }
+}
+
+/// Says whether a name is written as constants are: `FALLBACK_ERRORS`.
+fn is_constant(name: &str) -> bool {
+    name.len() > 2
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// Says whether `with contextlib.suppress(ImportError):` opens here.

@@ -377,7 +377,15 @@ const CONFIG_EXTENSIONS: &[&str] = &[
 const NOISY_EXTENSIONS: &[&str] = &[
     "lock", "svg", "map", "pem", "crt", "csv", "parquet", "arrow", "sum", "min.js", "min.css",
 ];
-const NOISY_NAMES: &[&str] = &["package-lock.json", "pnpm-lock.yaml", "npm-shrinkwrap.json"];
+const NOISY_NAMES: &[&str] = &[
+    // Hashes of what a scanner of secrets knows already.
+    ".secrets.baseline",
+    ".gitleaks.toml",
+    ".gitleaksignore",
+    "npm-shrinkwrap.json",
+    "package-lock.json",
+    "pnpm-lock.yaml",
+];
 
 impl Place {
     pub(super) fn of(path: &str, bytes: &[u8]) -> Self {

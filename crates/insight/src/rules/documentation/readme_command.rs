@@ -88,9 +88,10 @@ fn causes(missing: BTreeMap<String, (bool, Vec<Evidence>)>, existing: &Existing<
         let key = existing
             .deleted_in(&name)
             .map_or_else(|| name.clone(), |commit| commit.id.to_string());
-        // Scripts that no package.json has are missing together: the page was written for another one.
+        // Scripts that no package.json has, and targets that no Makefile has, are missing together: the page was written for another one.
         let key = match name.split_once("npm script ") {
             Some(("", _)) => "npm scripts".to_owned(),
+            _ if name.starts_with("make target ") => "make targets".to_owned(),
             _ => key,
         };
         let cause = causes.entry(key).or_insert_with(|| Cause {

@@ -28,6 +28,7 @@ impl Rule for ReadmePath {
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let existing = Existing::new(context);
+        let mut told: Vec<(&Page, Vec<Evidence>, bool)> = Vec::new();
         for page in &context.documents.pages {
             if matches!(page.kind, PageKind::Changelog | PageKind::Record) {
                 continue;
@@ -62,21 +63,44 @@ impl Rule for ReadmePath {
                     }
                 }
             }
-            if evidence.is_empty() {
-                continue;
-            }
-            let first = evidence
-                .first()
-                .map_or(String::new(), |first: &Evidence| first.note.clone());
-            let more = match evidence.len() {
-                1 => String::new(),
-                count => format!(" (and {} more)", count - 1),
-            };
-            let added = findings.add(format!("{}: {first}{more}", page.path), capped(evidence));
-            if !is_sure {
-                added.confidence = Confidence::Likely;
+            if !evidence.is_empty() {
+                told.push((page, evidence, is_sure));
             }
         }
+        // The README is read first; of many other pages nobody kept any.
+        let is_front = |page: &Page| matches!(page.kind, PageKind::Readme | PageKind::Contributing);
+        let others = told.iter().filter(|(page, ..)| !is_front(page)).count();
+        let mut together = Vec::new();
+        let mut all_sure = true;
+        for (page, evidence, is_sure) in told {
+            if others > MAX_APART && !is_front(page) {
+                together.extend(evidence);
+                all_sure &= is_sure;
+            } else {
+                report(page.path.as_ref(), evidence, is_sure, findings);
+            }
+        }
+        if !together.is_empty() {
+            report(&format!("{others} pages"), together, all_sure, findings);
+        }
+    }
+}
+
+/// More pages than this are told together.
+const MAX_APART: usize = 2;
+
+/// Tells of what one page, or many, name in vain.
+fn report(whose: &str, evidence: Vec<Evidence>, is_sure: bool, findings: &mut Findings) {
+    let first = evidence
+        .first()
+        .map_or(String::new(), |first: &Evidence| first.note.clone());
+    let more = match evidence.len() {
+        1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
+    };
+    let added = findings.add(format!("{whose}: {first}{more}"), capped(evidence));
+    if !is_sure {
+        added.confidence = Confidence::Likely;
     }
 }
 

@@ -45,6 +45,10 @@ impl Rule for ReadmeVariable {
                 let What::Variable { name, how } = &claim.what else {
                     continue;
                 };
+                // Of very large files only the parsed reading is known.
+                if reads.contains_key(name.as_ref()) {
+                    continue;
+                }
                 if is_of_the_page(&text, name, claim.line)
                     || is_variant(&reads, name)
                     || names_the_other(context, &text, name, claim.line)

@@ -4,6 +4,7 @@ use tradewind_catalog::UseCase;
 use tradewind_repo::python::{Call, Module};
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::{is_foreign, is_shelved};
 use crate::rule::{About, Context, Findings, Rule};
 use crate::source::{Source, grouped, is_test};
 
@@ -56,7 +57,11 @@ impl Rule for NaiveTime {
         let mut found: Vec<(Use, Evidence)> = Vec::new();
         for (at, module) in context.code.modules.iter().enumerate() {
             let naive: Vec<&Call> = module.calls.iter().filter(|call| is_naive(call)).collect();
-            if naive.is_empty() || is_test(&module.path) {
+            if naive.is_empty()
+                || is_test(&module.path)
+                || is_foreign(&module.path)
+                || is_shelved(&module.path)
+            {
                 continue;
             }
             let Some(source) = Source::read(context, &module.path) else {
@@ -274,20 +279,27 @@ fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option
             .any(|word| text.contains(word))
     };
     if asks && is_bound && everywhere().any(is_span) {
-        let is_fine = source.text(span).lines().any(is_within_a_day);
+        let is_fine = everywhere().any(is_within_a_day);
         return Some(if is_fine { Use::Request } else { Use::Day });
     }
     is_stored.then_some(Use::Storage)
 }
 
-/// Says whether a line speaks of hours and minutes: a span of days is a rough bound.
+/// Says whether a line counts hours and minutes: a span of days is a rough bound.
 fn is_within_a_day(line: &str) -> bool {
-    [
-        "hours=", "minutes=", "seconds=", "%H", "Minute", "minute", "Hour", "1m\"", "5m\"",
-        "15m\"", "1h\"", "1Min", "5Min", "15Min", "1Hour", "'1m'", "'5m'", "'15m'", "'1h'",
-    ]
-    .iter()
-    .any(|word| line.contains(word))
+    ["hours=", "minutes=", "seconds=", "%H"]
+        .iter()
+        .any(|word| line.contains(word))
+}
+
+/// Says whether a line waits for one hour or one weekday: a report, a reset at midnight.
+fn is_chore(lower: &str) -> bool {
+    [".hour", ".weekday()", ".isoweekday()"].iter().any(|part| {
+        lower
+            .split(part)
+            .skip(1)
+            .any(|rest| rest.trim_start().starts_with("=="))
+    })
 }
 
 /// Returns the name that a line assigns.
@@ -325,6 +337,7 @@ fn is_about_session(text: &str) -> bool {
                 .iter()
                 .any(|word| lower.contains(word))
             && ["<", ">", " in "].iter().any(|sign| lower.contains(sign))
+            && !is_chore(&lower)
 }
 
 /// Says whether a name is held against the day of a bar.

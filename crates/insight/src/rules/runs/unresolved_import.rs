@@ -8,6 +8,7 @@ use tradewind_repo::tree::FileState;
 use crate::finding::{Area, Confidence, Evidence, Finding, Severity, Timeframe};
 use crate::quotes::{Quotes, grouped, has_end, is_declared, is_foreign, is_template};
 use crate::rule::{About, Context, Findings, Rule};
+use crate::tables::distributions::packages_of;
 
 static ABOUT: About = About {
     id: "unresolved-import",
@@ -35,6 +36,12 @@ struct Missing<'a> {
     places: Vec<Place<'a>>,
     traces: Vec<Trace>,
     is_package_sure: bool,
+}
+
+/// Says whether nothing brings an outside module: neither the project declares it, nor does a well-known package have
+/// its name.
+fn is_absent(context: &Context<'_>, package: &str, import: &Import) -> bool {
+    packages_of(&import.module).is_none() && !is_declared(context, package)
 }
 
 /// Modules that hold a person's keys and are kept out of git for that reason.
@@ -96,7 +103,7 @@ impl Rule for UnresolvedImport {
                         .entry((import.module.to_string(), folder))
                         .or_insert_with(|| traces_of_local(context, &traces, folder, import))
                         .clone();
-                    if !found.is_empty() && !is_declared(context, package) {
+                    if !found.is_empty() && is_absent(context, package, import) {
                         add(&mut missing, &dotted(import), module, import, found, false);
                     }
                 }
