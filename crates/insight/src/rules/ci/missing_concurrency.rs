@@ -1,7 +1,7 @@
 //! Workflows that overtake themselves.
 
 use tradewind_repo::project::data::Node;
-use tradewind_repo::project::workflow::{Forge, Job, Workflow};
+use tradewind_repo::project::workflow::{Forge, Job, Step, Workflow};
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
@@ -144,6 +144,13 @@ fn only_tags(workflow: &Workflow) -> bool {
         && pushes.all(|(_, what)| what.get("tags").is_some() && what.get("branches").is_none())
 }
 
+/// Says whether an image is pushed, and not only built.
+fn pushes(step: &Step) -> bool {
+    step.given("push")
+        .and_then(|push| push.text())
+        .is_some_and(|push| push.trim() != "false")
+}
+
 /// Says whether a workflow changes something that runs.
 pub(in crate::rules) fn deploys(workflow: &Workflow) -> bool {
     const COMMANDS: &[&str] = &[
@@ -183,7 +190,7 @@ pub(in crate::rules) fn deploys(workflow: &Workflow) -> bool {
                     runs || step.action().is_some_and(|action| {
                         action.contains("ssh-action")
                             || action.contains("deploy")
-                            || action.starts_with("docker/build-push-action")
+                            || action.starts_with("docker/build-push-action") && pushes(step)
                             || action.starts_with("pypa/gh-action-pypi-publish")
                             || action.contains("git-auto-commit")
                     })

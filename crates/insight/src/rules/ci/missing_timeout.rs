@@ -4,6 +4,8 @@ use tradewind_repo::project::workflow::{Forge, Job, Workflow};
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
+use crate::rules::ci::missing_concurrency::deploys;
+use crate::rules::tests::live_test;
 
 /// Jobs without a time limit.
 #[derive(Debug)]
@@ -27,12 +29,15 @@ impl Rule for MissingTimeout {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
+        // Linters and tests of one's own end by themselves; what asks others may wait for them.
+        let asks = !live_test::asking(context).is_empty();
         let mut places = Vec::new();
         for workflow in context
             .project
             .workflows
             .iter()
             .filter(|workflow| workflow.forge == Forge::GitHub && !super::is_scan(workflow))
+            .filter(|workflow| asks || !is_a_check(workflow))
         {
             let jobs: Vec<&Job> = workflow
                 .jobs
@@ -61,6 +66,36 @@ impl Rule for MissingTimeout {
             places.into_iter().map(|(_, evidence)| evidence).collect(),
         );
     }
+}
+
+/// Says whether a workflow does nothing but check a change: tests and linters, started by the change itself.
+fn is_a_check(workflow: &Workflow) -> bool {
+    const CHECKS: &[&str] = &[
+        "bandit",
+        "black",
+        "flake8",
+        "isort",
+        "lint",
+        "mypy",
+        "npm test",
+        "pip-audit",
+        "pre-commit",
+        "pylint",
+        "pyright",
+        "pytest",
+        "ruff",
+        "safety",
+        "test",
+        "tox",
+        "unittest",
+    ];
+    let runs = || {
+        let steps = workflow.jobs.iter().flat_map(|job| &job.steps);
+        steps.filter_map(|step| step.run.as_ref())
+    };
+    !workflow.is_started_by("schedule")
+        && !deploys(workflow)
+        && runs().any(|run| CHECKS.iter().any(|check| run.value.contains(check)))
 }
 
 /// Says whether neither the job nor the file limits it.

@@ -21,6 +21,22 @@ const ABOUT: About = About {
     after: &[],
 };
 
+/// Images of tools that only show what others keep.
+const VIEWERS: &[&str] = &[
+    "adminer",
+    "dbgate",
+    "dozzle",
+    "flower",
+    "mailhog",
+    "mongo-express",
+    "pgadmin4",
+    "phpmyadmin",
+    "portainer",
+    "redis-commander",
+    "redisinsight",
+    "watchtower",
+];
+
 impl Rule for LatestImage {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -29,7 +45,11 @@ impl Rule for LatestImage {
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let is_loose = |name: &str| {
             Image::parse(name).is_some_and(|image| {
-                image.digest.is_none() && image.tag.as_deref().is_none_or(|tag| tag == "latest")
+                let last = image.name.rsplit('/').next().unwrap_or_default();
+                // Pages to look at a database with: nothing is built on them.
+                !VIEWERS.contains(&last)
+                    && image.digest.is_none()
+                    && image.tag.as_deref().is_none_or(|tag| tag == "latest")
             })
         };
         let mut places = Vec::new();

@@ -63,6 +63,8 @@ impl Rule for AbsoluteHomePath {
                 || [".test.", ".spec."].iter().any(|part| name.contains(part))
                 || is_commented_out(context, &place.path, place.line)
                 || is_packed(context, &place.path)
+                || is_of_a_server(context, &place.path, place.line)
+                || is_in_a_description(context, &place.path, place.line)
                 || is_in_tests_of_rust(context, &place.path, place.line)
             {
                 continue;
@@ -128,6 +130,34 @@ fn is_packed(context: &Context<'_>, path: &str) -> bool {
             .tree
             .text(path)
             .is_some_and(|text| text.contains("__webpack_require__") || text.contains("sourceURL="))
+}
+
+/// Says whether a line names a path of the machine that something is shipped to.
+fn is_of_a_server(context: &Context<'_>, path: &str, line: u32) -> bool {
+    let text = context.tree.text(path).unwrap_or_default();
+    let at = (line as usize).saturating_sub(1);
+    let line = text.lines().nth(at).unwrap_or_default().to_lowercase();
+    [
+        "server",
+        "remote",
+        "deploy_path",
+        "ssh ",
+        "scp ",
+        "rsync ",
+        "vps",
+    ]
+    .iter()
+    .any(|word| line.contains(word))
+}
+
+/// Says whether a line of Python stands in a description between triple quotes: an example for the reader.
+fn is_in_a_description(context: &Context<'_>, path: &str, line: u32) -> bool {
+    has_end(path, "py")
+        && context.tree.text(path).is_some_and(|text| {
+            let above = text.lines().take((line as usize).saturating_sub(1));
+            let quotes: usize = above.map(|line| line.matches("\"\"\"").count()).sum();
+            quotes % 2 == 1
+        })
 }
 
 /// Says whether a line of Rust stands below `#[cfg(test)]`, where tests have their paths.

@@ -79,31 +79,22 @@ impl Rule for UndocumentedVariable {
 
 /// Words of variables whose value moves money: what trades, how much, with whose key.
 const MONEY: &[&str] = &[
-    "ACCOUNT",
     "ALLOCATION",
     "BUDGET",
     "CAPITAL",
     "DRAWDOWN",
-    "DRY",
     "EXPOSURE",
     "KEY",
     "LEVERAGE",
     "LIVE",
     "LOSS",
     "NOTIONAL",
-    "PAPER",
     "PASSPHRASE",
     "PASSWORD",
-    "POSITION",
-    "POSITIONS",
     "RISK",
-    "SANDBOX",
     "SECRET",
-    "SYMBOL",
-    "SYMBOLS",
     "TESTNET",
     "TOKEN",
-    "TRADING",
     "WALLET",
     "WEBHOOK",
 ];
@@ -112,16 +103,13 @@ const MONEY: &[&str] = &[
 /// moves money. Any other knob has a default, and stands in the code for whoever wants to turn it.
 fn matters(context: &Context<'_>, name: &str, places: &[(Box<str>, u32)]) -> bool {
     let moves_money = name.split('_').any(|word| MONEY.contains(&word));
-    let is_credential = ["_KEY", "_SECRET", "_TOKEN", "_PASSWORD", "_PASSPHRASE"]
-        .iter()
-        .any(|end| name.ends_with(end));
     let of_the_program = |(path, _): &&(Box<str>, u32)| !is_beside(path);
     places.iter().filter(of_the_program).any(|(path, line)| {
         let text = context.tree.text(path).unwrap_or_default();
         let at = (*line as usize).saturating_sub(1);
         let line = text.lines().nth(at).unwrap_or_default();
         moves_money || line.contains("environ[")
-    }) || is_credential && !places.iter().all(|(path, _)| is_shelved(path))
+    })
 }
 
 /// Says whether a file stands beside the program, for those who work on it: they read its code.

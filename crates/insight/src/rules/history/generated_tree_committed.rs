@@ -105,6 +105,11 @@ impl Rule for GeneratedTreeCommitted {
                 let last = found.went.or(found.came);
                 last.is_none_or(|commit| !past::is_recent(context, commit))
             });
+            // Caches that went again weigh nothing worth a thought.
+            let is_cache = matches!(maker, Maker::Bytecode | Maker::ToolCache);
+            if is_gone && is_cache && bytes < HEAVY_BYTES {
+                continue;
+            }
             if is_gone && (is_small || is_past && bytes < HEAVY_BYTES) {
                 continue;
             }

@@ -124,7 +124,9 @@ impl Rule for BlockingCallInAsync {
                 continue;
             };
             let text = source.line(line);
-            if has_nothing_beside(context, module, &source) || is_before_all(context, module, line)
+            if has_nothing_beside(context, module, &source)
+                || is_before_all(context, module, line)
+                || is_at_start(module, &source, line)
             {
                 continue;
             }
@@ -208,6 +210,26 @@ const SHARES: &[&str] = &[
     "start_server",
 ];
 
+/// Says whether a call stands in what a program does once, when it starts, before anything waits beside it.
+fn is_at_start(module: &Module, source: &Source, line: u32) -> bool {
+    let Some(call) = module.calls.iter().find(|call| call.line == line) else {
+        return false;
+    };
+    let Some(of) = function(module, call.scope) else {
+        return false;
+    };
+    let name = of.name.trim_start_matches('_');
+    let is_start = matches!(name, "run" | "start" | "main" | "lifespan" | "connect")
+        || ["init", "setup", "startup", "on_start", "bootstrap", "warm"]
+            .iter()
+            .any(|word| name.starts_with(word));
+    let starts_something = module.calls.iter().any(|other| {
+        let last = other.written.rsplit('.').next().unwrap_or_default();
+        other.scope == call.scope && other.line < line && SHARES.contains(&last)
+    });
+    is_start && !call.is_in_loop && !starts_something && source.loop_around(line).is_none()
+}
+
 /// Says whether a call is made while a program starts, when nothing runs beside it yet: its function is awaited once
 /// on the way from `asyncio.run`, and nothing before it starts a task.
 fn is_before_all(context: &Context<'_>, module: &Module, line: u32) -> bool {
@@ -277,9 +299,24 @@ fn blocking(context: &Context<'_>) -> Vec<Step> {
     let mut found = Vec::new();
     let has_awaitable = has_awaitable_packages(context);
     for (at, module) in context.code.modules.iter().enumerate() {
+        let has_pauses = module
+            .calls
+            .iter()
+            .any(|call| call.callee.as_ref() == "time.sleep");
+        let source = has_pauses
+            .then(|| Source::read(context, &module.path))
+            .flatten();
+        // After an error a plain function may wait before it tries again: that is not what happens each time.
+        let is_after_error = |line: u32| {
+            source.as_ref().is_some_and(|source| {
+                let mut heads = source.heads(line).into_iter();
+                heads.any(|head| source.line(head).trim_start().starts_with("except"))
+            })
+        };
         let sleeps = module.calls.iter().filter(|call| {
             let is_own = function(module, call.scope).is_some_and(|f| f.is_async);
-            call.callee.as_ref() == "time.sleep" && (is_own || !is_short(call))
+            call.callee.as_ref() == "time.sleep"
+                && (is_own || !is_short(call) && !is_after_error(call.line))
         });
         found.extend(sleeps.map(|call| Step {
             node: (at, call.scope),

@@ -187,13 +187,22 @@ impl Hunt<'_> {
 /// Says whether a loop goes over many things, and not over attempts or pages.
 fn is_over_many(line: &str) -> bool {
     let line = line.to_lowercase();
+    // A few names in the line itself: over before a quota is met.
+    let is_short_list = line
+        .split_once(" in ")
+        .and_then(|(_, list)| list.trim_start().strip_prefix(['[', '(']))
+        .and_then(|list| list.split_once([']', ')']))
+        .is_some_and(|(list, _)| list.matches(',').count() < FEW);
     let is_repeat = [
         "attempt", "retr", "tries", "page", "range(3)", "range(5)", "while ",
     ]
     .iter()
     .any(|word| line.contains(word));
-    !is_repeat
+    !is_repeat && !is_short_list
 }
+
+/// As many requests one after the other meet no quota of a second.
+const FEW: usize = 4;
 
 fn paces(text: &str) -> bool {
     let text = text.to_lowercase();

@@ -54,6 +54,15 @@ impl Rule for OneKeyTwoNames {
                             }),
                     );
                 }
+                // What another provider calls its own is not this one's, whoever seems to carry it.
+                known.retain(|name| {
+                    credential.env.iter().any(|own| own == name)
+                        || !context
+                            .catalog
+                            .providers()
+                            .flat_map(|other| &other.credentials)
+                            .any(|other| other.env.iter().any(|own| own == name))
+                });
                 let reads = reads(context, &known);
                 let names: Vec<&str> = reads
                     .keys()

@@ -88,6 +88,8 @@ impl Rule for MissingName {
                 if let Definition::Missing(lacks, missing) =
                     context.code.find_absolute(&module.path, name).what
                     && name.ends_with(missing.as_ref())
+                    // Every class has `__new__` and its like.
+                    && !missing.starts_with("__")
                     && !elsewhere.sets(context, &missing)
                 {
                     add(lacks, &missing, &module.path, line, true);

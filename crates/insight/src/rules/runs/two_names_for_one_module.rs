@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tradewind_repo::python::{Binding, Code, EntryKind, Module, Resolution, Value};
 
 use crate::finding::{Area, Confidence, Severity, Timeframe};
-use crate::quotes::{Quotes, grouped, is_foreign, named_elsewhere};
+use crate::quotes::{Quotes, grouped, is_declared, is_foreign, named_elsewhere};
 use crate::rule::{About, Context, Findings, Rule};
+use crate::tables::distributions::packages_of;
 
 static ABOUT: About = About {
     id: "two-names-for-one-module",
@@ -42,7 +43,14 @@ impl Rule for TwoNamesForOneModule {
             if is_foreign(start) || Code::is_test(start) {
                 continue;
             }
-            for (path, names) in loaded(code, start) {
+            for (path, mut names) in loaded(code, start) {
+                // `import redis` means the package, whatever lies in `backend/redis`.
+                names.retain(|name, _| {
+                    let top = name.split('.').next().unwrap_or_default();
+                    packages_of(top).is_none()
+                        || !is_declared(context, top)
+                        || context.tree.has(top)
+                });
                 let has_state = code.module(&path).is_some_and(|module| has_state(module));
                 if names.len() < 2 || !has_state {
                     continue;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tradewind_repo::python::{Code, Definition, Module, Resolution, Unbound};
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::pythons::Pythons;
 use crate::quotes::{Quotes, grouped, is_foreign, is_template};
 use crate::rule::{About, Context, Findings, Rule};
 
@@ -55,6 +56,10 @@ impl Rule for UndefinedName {
         let mut old = Vec::new();
         let mut undecided = 0_usize;
         let are_filled = are_modules_filled(context);
+        // From Python 3.14 on nobody evaluates an annotation unless asked.
+        let pythons = Pythons::of(context);
+        let is_lazy =
+            pythons.all().next().is_some() && pythons.all().all(|place| place.minor >= 14);
         // Names that one file lacks were lost together; files that lack the same were copied.
         let mut causes: BTreeMap<Vec<&str>, Vec<Lacking<'_>>> = BTreeMap::new();
         for module in &context.code.modules {
@@ -77,6 +82,7 @@ impl Rule for UndefinedName {
                 if GIVEN.contains(&name)
                     || is_behind_an_end(&lines, unbound.line)
                     || is_own_submodule(context.code, module, name)
+                    || is_lazy && is_annotation(&lines, unbound.line, name)
                 {
                     continue;
                 }
@@ -117,6 +123,20 @@ impl Rule for UndefinedName {
             ));
         }
     }
+}
+
+/// Says whether a name stands as the type of something: `fill: Fill`, `-> Optional[Fill]`.
+fn is_annotation(lines: &[&str], line: u32, name: &str) -> bool {
+    let at = (line as usize).saturating_sub(1);
+    let Some((before, _)) = lines.get(at).and_then(|text| text.split_once(name)) else {
+        return false;
+    };
+    let before = before.trim_end_matches(|c: char| c.is_alphanumeric() || "_.[, |".contains(c));
+    // In a table the key before the colon stands in quotes, or is a number.
+    before.ends_with("->")
+        || before
+            .strip_suffix(':')
+            .is_some_and(|key| key.ends_with(|c: char| c.is_alphabetic() || c == '_'))
 }
 
 /// Says whether a package's `__init__.py` imports a module of its own of that name: importing it, under whatever

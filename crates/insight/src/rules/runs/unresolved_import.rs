@@ -44,6 +44,20 @@ fn is_absent(context: &Context<'_>, package: &str, import: &Import) -> bool {
     packages_of(&import.module).is_none() && !is_declared(context, package)
 }
 
+/// Says whether an import means a package that is declared, although a file or a plain folder here has its name:
+/// `mcp/server.py` beside the package `mcp`, `stockbot/alpaca.py` beside `alpaca-py`.
+fn is_shadowed(context: &Context<'_>, import: &Import) -> bool {
+    let top = import.module.split('.').next().unwrap_or_default();
+    let (own, below) = (format!("{top}/__init__.py"), format!("/{top}/__init__.py"));
+    import.level == 0
+        && is_declared(context, top)
+        && !context
+            .tree
+            .files()
+            .iter()
+            .any(|file| file.path.as_ref() == own || file.path.ends_with(&below))
+}
+
 /// Modules that hold a person's keys and are kept out of git for that reason.
 const OWN_FILES: &[&str] = &[
     "api_keys",
@@ -78,6 +92,7 @@ impl Rule for UnresolvedImport {
                 || import.is_for_types
                 || is_foreign(&module.path)
                 || is_template(&module.path)
+                || matches!(resolution, Resolution::Missing { .. }) && is_shadowed(context, import)
             {
                 continue;
             }
@@ -91,8 +106,14 @@ impl Rule for UnresolvedImport {
                     module: name,
                     expected,
                 } => {
-                    let traces = traces.of(expected);
-                    add(&mut missing, name, module, import, traces, true);
+                    add(
+                        &mut missing,
+                        name,
+                        module,
+                        import,
+                        traces.of(expected),
+                        true,
+                    );
                 }
                 Resolution::Outside { package } => {
                     let folder = module

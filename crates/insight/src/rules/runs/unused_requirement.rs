@@ -44,12 +44,8 @@ impl Rule for UnusedRequirement {
                 .all()
                 .any(|other| other != name && brings(other, name));
             let modules = modules_of(name);
-            // The test client of FastAPI and Starlette is one of httpx.
-            let is_behind = name == "httpx"
-                && ["fastapi.testclient", "starlette.testclient"]
-                    .iter()
-                    .any(|module| uses.has(module));
-            if is_behind
+            if is_behind(&uses, name)
+                || uses.has(&name.replace('-', "_"))
                 || is_tool(name)
                 || is_brought
                 || requirement.url.is_some()
@@ -108,6 +104,29 @@ impl Rule for UnusedRequirement {
             findings.not_checked(format!("{lock}: it lists what packages need too, so that nothing in it is known to be unused"));
         }
     }
+}
+
+/// What packages look for by themselves: the package, and the imports that make them do so.
+const BEHIND: &[(&str, &[&str])] = &[
+    // The test client of FastAPI and Starlette is one of httpx.
+    ("httpx", &["fastapi.testclient", "starlette.testclient"]),
+    ("python-socketio", &["flask_socketio"]),
+    ("python-engineio", &["flask_socketio", "socketio"]),
+    ("eventlet", &["flask_socketio", "gunicorn"]),
+    ("gevent", &["flask_socketio", "gunicorn", "locust"]),
+    ("gevent-websocket", &["flask_socketio"]),
+    // The server finds it for the routes of sockets.
+    ("websockets", &["fastapi", "starlette", "uvicorn"]),
+    ("python-multipart", &["fastapi", "starlette"]),
+    ("scikit-learn", &["optuna", "yellowbrick"]),
+    ("pytz", &["pandas", "apscheduler"]),
+];
+
+/// Says whether a package that is imported looks for this one by itself.
+fn is_behind(uses: &Named<'_>, name: &str) -> bool {
+    BEHIND
+        .iter()
+        .any(|(package, modules)| *package == name && modules.iter().any(|module| uses.has(module)))
 }
 
 /// Says whether the line itself says why it is there: `statsmodels<0.12  # a bound for what x needs`.

@@ -36,7 +36,7 @@ impl Rule for SecretInHead {
             .filter(|leak| leaked::counts(leak) && leak.kind != "private-key")
             .filter(|leak| !is_an_example(context, leak))
             .collect();
-        for group in leaked::credentials(&counted) {
+        for group in side_by_side(leaked::credentials(&counted)) {
             // A tracked `.env` is told as such, with its credentials.
             let is_told = group.iter().all(|leak| env_tracked::is_env(&leak.path));
             let Some(first) = group
@@ -84,3 +84,26 @@ fn is_an_example(context: &Context<'_>, leak: &Leak) -> bool {
     let quotes: usize = before.map(|line| line.matches("\"\"\"").count()).sum();
     quotes % 2 == 1
 }
+
+/// Joins credentials that stand beside each other in one file: they were written down together.
+fn side_by_side(groups: Vec<Vec<&Leak>>) -> Vec<Vec<&Leak>> {
+    let mut joined: Vec<Vec<&Leak>> = Vec::new();
+    for group in groups {
+        let near = joined.last_mut().filter(|before| {
+            let places = |one: &Leak, other: &Leak| {
+                one.path == other.path && one.line.abs_diff(other.line) <= NEAR_LINES
+            };
+            before
+                .iter()
+                .any(|one| group.iter().any(|other| places(one, other)))
+        });
+        match near {
+            Some(before) => before.extend(group),
+            None => joined.push(group),
+        }
+    }
+    joined
+}
+
+/// Lines between two credentials of one block.
+const NEAR_LINES: u32 = 3;

@@ -24,7 +24,7 @@ static ABOUT: About = About {
 const MIN_STATEMENTS: u32 = 5;
 
 /// From this size on a copy is worth mending whatever it does.
-const LARGE_FROM: u32 = 10;
+const LARGE_FROM: u32 = 12;
 
 /// The rule.
 pub struct CopiedFunction;
