@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tradewind_repo::python::{Code, Import, Module, Resolution, Trace, Traces};
 use tradewind_repo::tree::FileState;
 
+use crate::declared::folder_of;
 use crate::finding::{Area, Confidence, Evidence, Finding, Severity, Timeframe};
 use crate::quotes::{Quotes, grouped, has_end, is_declared, is_foreign, is_template};
 use crate::rule::{About, Context, Findings, Rule};
@@ -44,18 +45,33 @@ fn is_absent(context: &Context<'_>, package: &str, import: &Import) -> bool {
     packages_of(&import.module).is_none() && !is_declared(context, package)
 }
 
-/// Says whether an import means a package that is declared, although a file or a plain folder here has its name:
-/// `mcp/server.py` beside the package `mcp`, `stockbot/alpaca.py` beside `alpaca-py`.
-fn is_shadowed(context: &Context<'_>, import: &Import) -> bool {
+/// Says whether an import may fail and nobody minds, or does not mean what it seems to lead to.
+fn is_left_alone(
+    context: &Context<'_>,
+    module: &Module,
+    import: &Import,
+    resolution: &Resolution,
+) -> bool {
+    let is_missing = matches!(resolution, Resolution::Missing { .. });
+    import.is_optional
+        || import.is_for_types
+        || is_foreign(&module.path)
+        || is_template(&module.path)
+        || is_missing && is_shadowed(context, module, import)
+}
+
+/// Says whether an import means a package, although a file or a plain folder here has its name: `mcp/server.py` beside
+/// the declared package `mcp`; `stockbot/alpaca.py`, which does not mean itself.
+fn is_shadowed(context: &Context<'_>, module: &Module, import: &Import) -> bool {
     let top = import.module.split('.').next().unwrap_or_default();
     let (own, below) = (format!("{top}/__init__.py"), format!("/{top}/__init__.py"));
-    import.level == 0
-        && is_declared(context, top)
-        && !context
-            .tree
-            .files()
-            .iter()
-            .any(|file| file.path.as_ref() == own || file.path.ends_with(&below))
+    let has_package = || {
+        let mut files = context.tree.files().iter();
+        files.any(|file| file.path.as_ref() == own || file.path.ends_with(&below))
+    };
+    let name = module.path.rsplit('/').next().unwrap_or_default();
+    let is_itself = name.strip_suffix(".py") == Some(top);
+    import.level == 0 && (is_itself || is_declared(context, top)) && !has_package()
 }
 
 /// Modules that hold a person's keys and are kept out of git for that reason.
@@ -88,12 +104,7 @@ impl Rule for UnresolvedImport {
         let mut old: Vec<Evidence> = Vec::new();
         let (mut undecided, mut own) = (0_usize, 0_usize);
         for (module, import, resolution) in context.code.imports() {
-            if import.is_optional
-                || import.is_for_types
-                || is_foreign(&module.path)
-                || is_template(&module.path)
-                || matches!(resolution, Resolution::Missing { .. }) && is_shadowed(context, import)
-            {
+            if is_left_alone(context, module, import, resolution) {
                 continue;
             }
             if import.level == 0 && OWN_FILES.contains(&import.module.as_ref()) {
@@ -116,10 +127,7 @@ impl Rule for UnresolvedImport {
                     );
                 }
                 Resolution::Outside { package } => {
-                    let folder = module
-                        .path
-                        .rsplit_once('/')
-                        .map_or("", |(folder, _)| folder);
+                    let folder = folder_of(&module.path);
                     let found = seen
                         .entry((import.module.to_string(), folder))
                         .or_insert_with(|| traces_of_local(context, &traces, folder, import))
