@@ -161,25 +161,30 @@ pub(crate) fn is_template(path: &str) -> bool {
 
 /// Says whether a file was put away, by the folder it lies in: what does not run there is known, and nobody mends it.
 pub(crate) fn is_shelved(path: &str) -> bool {
-    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
-    folders.split('/').any(|folder| {
-        let name = folder.to_ascii_lowercase();
-        let name = name.trim_matches(['_', '.', '-']);
-        matches!(
-            name,
-            "archive"
-                | "archived"
-                | "archives"
-                | "attic"
-                | "deprecated"
-                | "graveyard"
-                | "obsolete"
-                | "old"
-                | "trash"
-                | "unused"
-        ) || ["old_", "old-"].iter().any(|start| name.starts_with(start))
-            || ["_old", "-old"].iter().any(|end| name.ends_with(end))
-    })
+    let (folders, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    let is_backup = ["_backup", "-backup", "_bak"]
+        .iter()
+        .any(|end| stem.to_ascii_lowercase().ends_with(end));
+    is_backup
+        || folders.split('/').any(|folder| {
+            let name = folder.to_ascii_lowercase();
+            let name = name.trim_matches(['_', '.', '-']);
+            matches!(
+                name,
+                "archive"
+                    | "archived"
+                    | "archives"
+                    | "attic"
+                    | "deprecated"
+                    | "graveyard"
+                    | "obsolete"
+                    | "old"
+                    | "trash"
+                    | "unused"
+            ) || ["old_", "old-"].iter().any(|start| name.starts_with(start))
+                || ["_old", "-old"].iter().any(|end| name.ends_with(end))
+        })
 }
 
 /// Says whether the project declares a distribution that brings a package of that top name, as far as the

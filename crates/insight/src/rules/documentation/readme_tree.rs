@@ -166,7 +166,9 @@ fn missing(existing: &Existing<'_>, page: &Page, entries: &[Entry<'_>]) -> Vec<E
             continue;
         }
         let gone = existing.deleted_in(&path);
-        if gone.is_none() && is_for_output(&path) {
+        let is_front = matches!(page.kind, PageKind::Readme | PageKind::Contributing);
+        // What never was, on a page beside the README, may be a pattern or a plan.
+        if gone.is_none() && (!is_front || is_for_output(&path)) {
             continue;
         }
         let why = gone.map_or_else(|| "does not exist".to_owned(), gone_with);

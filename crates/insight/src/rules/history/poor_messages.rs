@@ -117,7 +117,7 @@ fn is_default(commit: &Commit) -> bool {
     }
     let words: Vec<&str> = commit.subject().split_whitespace().collect();
     match words.as_slice() {
-        ["Update" | "Create" | "Delete", name] => {
+        ["Update" | "Create", name] => {
             name.contains('.') && past::purpose(name) != past::Purpose::Documents
         }
         ["Add", "files", "via", "upload"] => true,

@@ -2,8 +2,10 @@
 
 use tradewind_catalog::endpoint::{Endpoint, Pages, ParameterRole};
 use tradewind_repo::api_map::{ApiCall, Client};
+use tradewind_repo::python::Module;
 
-use crate::finding::{Area, Confidence, Severity, Timeframe};
+use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::is_shelved;
 use crate::rule::{About, Context, Findings, Rule};
 use crate::source::{Source, is_test};
 
@@ -30,10 +32,14 @@ impl Rule for IgnoredPagination {
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let mut done: Vec<(usize, Option<u32>)> = Vec::new();
+        let mut told: Vec<(String, Vec<Evidence>)> = Vec::new();
         for call in &context.api_map.calls {
             let carrier = context.api_map.outgoing.get(call.carrier);
             // Packages follow pages by themselves.
-            if is_test(&call.path) || carrier.is_none_or(|c| c.client == Client::Sdk) {
+            if is_test(&call.path)
+                || is_shelved(&call.path)
+                || carrier.is_none_or(|c| c.client == Client::Sdk)
+            {
                 continue;
             }
             if done.contains(&(call.module, call.scope)) {
@@ -55,6 +61,7 @@ impl Rule for IgnoredPagination {
             };
             if source.text(1..=source.length()).contains(cursor)
                 || is_followed(context, call, cursor)
+                || holds_all(&source, module, call, limit_of(call, endpoint))
             {
                 continue;
             }
@@ -76,8 +83,72 @@ impl Rule for IgnoredPagination {
                 places.push(source.noted(line, &format!("`{cursor}` is never looked at")));
             }
             let title = format!("{} reads the first page only: {reason}", called(call));
+            told.push((title, places));
+        }
+        // One way of asking is one finding, however many functions have it.
+        if told.len() > MAX_APART {
+            let title = format!("{} functions read the first page only", told.len());
+            let firsts = told
+                .into_iter()
+                .filter_map(|(_, places)| places.into_iter().next());
+            findings.add(title, firsts.collect());
+            return;
+        }
+        for (title, places) in told {
             findings.add(title, places);
         }
+    }
+}
+
+/// More functions than this were written in one way.
+const MAX_APART: usize = 2;
+
+/// Daily bars of a year; fewer on one page are few for a span that nobody knows.
+const YEAR: u32 = 252;
+
+/// Returns the rows that a call asks for.
+fn limit_of(call: &ApiCall, endpoint: &Endpoint) -> Option<u32> {
+    let limit = endpoint.parameter_for(ParameterRole::Limit)?;
+    let pair = call.query.iter().find(|(key, _)| **key == *limit.name)?;
+    pair.1.parse().ok()
+}
+
+/// Says whether one page holds all daily bars of the span that a function counts back: 302 days have 210 of them.
+fn holds_all(source: &Source, module: &Module, call: &ApiCall, limit: Option<u32>) -> bool {
+    let text = source.around(module, call.scope);
+    let Some(limit) = limit.filter(|_| text.contains("/day/")) else {
+        return false;
+    };
+    let numbers = |text: &str| -> Vec<u32> {
+        text.split(|c: char| !c.is_ascii_digit())
+            .filter_map(|number| number.parse().ok())
+            .collect()
+    };
+    // `timedelta(days=days + 50)`, and `days: int = 252` in the head.
+    let counted: Vec<&str> = text
+        .split("timedelta(days=")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')').map(|(days, _)| days))
+        .collect();
+    let head = text.split_once("):").or_else(|| text.split_once(") ->"));
+    let default = head
+        .and_then(|(head, _)| head.split_once("days"))
+        .and_then(|(_, rest)| rest.split_once('='))
+        .and_then(|(_, rest)| rest.split([',', ')']).next())
+        .and_then(|value| value.trim().parse::<u32>().ok());
+    let days = counted
+        .iter()
+        .map(|days| {
+            let names = days.contains(|c: char| c.is_alphabetic());
+            let known: u32 = numbers(days).iter().sum();
+            (!names || default.is_some())
+                .then(|| known.saturating_add(if names { default.unwrap_or(0) } else { 0 }))
+        })
+        .max()
+        .flatten();
+    match days {
+        Some(days) => days.saturating_mul(7) / 10 < limit,
+        None => limit >= YEAR,
     }
 }
 

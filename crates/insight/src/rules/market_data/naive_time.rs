@@ -200,6 +200,7 @@ fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option
         "getctime",
         "st_ctime",
         "time.time()",
+        ".total_seconds()",
     ]
     .iter()
     .any(|word| line.contains(word))

@@ -7,6 +7,7 @@ use tradewind_catalog::plan::Counts;
 use tradewind_repo::api_map::ApiCall;
 
 use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::quotes::is_shelved;
 use crate::rule::{About, Context, Findings, Rule};
 use crate::source::{Source, grouped, is_test};
 
@@ -71,7 +72,10 @@ impl Rule for NoPacing {
             let Some((provider, quota)) = provider.and_then(|p| Some((p, quota(p)?))) else {
                 continue;
             };
-            if is_test(&call.path) || call.use_case.is_some_and(|u| !u.is_data()) {
+            if is_test(&call.path)
+                || is_by_hand(&call.path)
+                || call.use_case.is_some_and(|u| !u.is_data())
+            {
                 continue;
             }
             hunt.follow(call, &format!("{}: {quota}", provider.title));
@@ -167,7 +171,7 @@ impl Hunt<'_> {
         };
         let evidence = source.short(line);
         let path = evidence.path.clone().unwrap_or_default();
-        if is_test(&path) {
+        if is_test(&path) || is_by_hand(&path) {
             return;
         }
         let found = self.found.entry((path, line)).or_insert_with(|| Loop {
@@ -182,6 +186,24 @@ impl Hunt<'_> {
         };
         quotas.insert(quota.to_owned());
     }
+}
+
+/// Says whether a file is for what somebody tries out and watches: a refusal is seen, and nothing trades by it.
+fn is_by_hand(path: &str) -> bool {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    is_shelved(path)
+        || folders.split('/').any(|part| {
+            matches!(
+                part.to_ascii_lowercase().as_str(),
+                "analysis"
+                    | "backtest"
+                    | "backtesting"
+                    | "backtests"
+                    | "examples"
+                    | "notebooks"
+                    | "research"
+            )
+        })
 }
 
 /// Says whether a loop goes over many things, and not over attempts or pages.

@@ -46,6 +46,7 @@ impl Rule for UndeclaredPackage {
                 || is_given_away(&module.path)
                 || import.scope.is_some() && is_asked_for(context, &module.path, import.line)
                 || is_caught_by_callers(module, import)
+                || is_from_its_maker(context, import)
                 || is_loaded_on_trial(context, module)
                 || import.scope.is_some() && has_choices
                 // What a function takes from a notebook's shell is there where it is called.
@@ -168,6 +169,16 @@ fn report_each(
             finding.severity = Severity::Medium;
         }
     }
+}
+
+/// Says whether a package comes from its maker's own installer, and a page says so: the API of Interactive Brokers.
+fn is_from_its_maker(context: &Context<'_>, import: &Import) -> bool {
+    let pages = || {
+        let pages = context.documents.pages.iter();
+        pages.filter_map(|page| context.tree.text(&page.path))
+    };
+    import.module.split('.').next() == Some("ibapi")
+        && pages().any(|text| text.contains("TWS API") || text.contains("ibapi"))
 }
 
 /// Says whether only people start a file, and it lies where tools lie: the bot goes on without it.

@@ -58,6 +58,20 @@ fn is_left_alone(
         || is_foreign(&module.path)
         || is_template(&module.path)
         || is_missing && is_shadowed(context, module, import)
+        || import.level == 0 && is_installed_from(context, import)
+}
+
+/// Says whether `setup.py` installs the package from a folder: `package_dir={'': 'app'}`.
+fn is_installed_from(context: &Context<'_>, import: &Import) -> bool {
+    let top = import.module.split('.').next().unwrap_or_default();
+    let text = context.tree.text("setup.py").unwrap_or_default();
+    let Some((_, rest)) = text.split_once("package_dir") else {
+        return false;
+    };
+    let rest = rest.split('}').next().unwrap_or_default();
+    rest.split(['"', '\''])
+        .filter(|part| !part.is_empty())
+        .any(|folder| context.tree.has(&format!("{folder}/{top}/__init__.py")))
 }
 
 /// Says whether an import means a package, although a file or a plain folder here has its name: `mcp/server.py` beside

@@ -114,7 +114,9 @@ fn private_line(text: &str) -> Option<(u32, &str)> {
             .iter()
             .any(|end| upper.ends_with(end));
         let lower = value.to_ascii_lowercase();
+        // `$NAME` is a reference: the value lies elsewhere.
         let is_placeholder = value.len() < 6
+            || value.starts_with('$')
             || [
                 "your",
                 "xxx",
