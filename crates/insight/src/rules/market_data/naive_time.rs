@@ -243,10 +243,7 @@ fn used_for(module: &Module, source: &Source, call: &Call, asks: bool) -> Option
         .take(40)
         .collect();
     let everywhere = || std::iter::once(line).chain(uses.iter().copied());
-    // Some days back is a rough bound: hours more or less decide nothing.
-    let is_days_back = ["timedelta(days=", "timedelta(weeks="]
-        .iter()
-        .any(|word| line.contains(word));
+    let is_days_back = counts_days_back(line);
     let asks_a_question = |text: &str| {
         ["<", ">", "==", "!=", " in "]
             .iter()
@@ -301,6 +298,13 @@ fn is_chore(lower: &str) -> bool {
             .skip(1)
             .any(|rest| rest.trim_start().starts_with("=="))
     })
+}
+
+/// Says whether a line counts some days back, a rough bound: hours more or less decide nothing.
+fn counts_days_back(line: &str) -> bool {
+    ["timedelta(days=", "timedelta(weeks="]
+        .iter()
+        .any(|word| line.contains(word))
 }
 
 /// Returns the name that a line assigns.
