@@ -25,7 +25,10 @@ pub use exact::{MAX_BYTES, MAX_DEPTH, MAX_VALUES};
 /// Upper bound on the rows that a mapping gives.
 pub const MAX_ROWS: usize = 200_000;
 /// Upper bound on a mapping's text, in bytes.
-const MAX_TEXT_BYTES: usize = 4_096;
+const MAX_TEXT_BYTES: usize = 1_024;
+/// Stack of the thread that compiles. The compiler recurses, and a stack that ends takes the process with it;
+/// the deepest text that fits into the bound needs a quarter of this without optimisation.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// What mappings may use beside jq's syntax.
 const DEFINITIONS: &str = "def empty: {}[] as $x | .;
@@ -142,27 +145,39 @@ impl Mapping {
             let message = format!("it has more than {MAX_TEXT_BYTES} bytes");
             return Err(MappingError::Syntax(message));
         }
-        let definitions = jaq_core::load::parse(DEFINITIONS, |parser| parser.defs());
-        let functions = jaq_core::funs::<JustLut<Val>>()
-            .chain(jaq_std::base_funs())
-            .chain(jaq_json::funs())
-            .filter(|(name, ..)| FUNCTIONS.contains(name));
-        let arena = Arena::default();
-        let file = File {
-            code: self.0.as_str(),
-            path: (),
-        };
-        let modules = Loader::new(definitions.unwrap_or_default())
-            .load(&arena, file)
-            .map_err(|errors| MappingError::Syntax(syntax(&errors)))?;
-        let names: Vec<String> = variables.iter().map(|name| format!("${name}")).collect();
-        let filter = jaq_core::Compiler::default()
-            .with_funs(functions)
-            .with_global_vars(names.iter().map(String::as_str))
-            .compile(modules)
-            .map_err(|errors| MappingError::Syntax(undefined(&errors)))?;
-        Ok(Program { filter })
+        let compiled = std::thread::scope(|scope| {
+            let deep = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let compiler = deep.spawn_scoped(scope, || compile(&self.0, variables));
+            compiler.ok().and_then(|compiler| compiler.join().ok())
+        });
+        compiled.unwrap_or_else(|| {
+            let message = "its compiler could not be started, or ended early".to_owned();
+            Err(MappingError::Syntax(message))
+        })
     }
+}
+
+fn compile(text: &str, variables: &[&str]) -> Result<Program, MappingError> {
+    let definitions = jaq_core::load::parse(DEFINITIONS, |parser| parser.defs());
+    let functions = jaq_core::funs::<JustLut<Val>>()
+        .chain(jaq_std::base_funs())
+        .chain(jaq_json::funs())
+        .filter(|(name, ..)| FUNCTIONS.contains(name));
+    let arena = Arena::default();
+    let file = File {
+        code: text,
+        path: (),
+    };
+    let modules = Loader::new(definitions.unwrap_or_default())
+        .load(&arena, file)
+        .map_err(|errors| MappingError::Syntax(syntax(&errors)))?;
+    let names: Vec<String> = variables.iter().map(|name| format!("${name}")).collect();
+    let filter = jaq_core::Compiler::default()
+        .with_funs(functions)
+        .with_global_vars(names.iter().map(String::as_str))
+        .compile(modules)
+        .map_err(|errors| MappingError::Syntax(undefined(&errors)))?;
+    Ok(Program { filter })
 }
 
 impl From<&str> for Mapping {
@@ -387,6 +402,50 @@ mod tests {
             let error = Mapping::from(mapping).compile(&["symbol"]).unwrap_err();
             assert!(matches!(error, MappingError::Syntax(_)), "{mapping}");
         }
+    }
+
+    /// The compiler recurses, and a stack that ends takes the process with it.
+    #[test]
+    fn no_text_ends_the_stack() {
+        let mut refused = 0;
+        for (open, close) in [
+            ("(", ")"),
+            ("[", "]"),
+            ("{a:", "}"),
+            (".[", "]"),
+            (". as [", "] | ."),
+            ("\"\\(", ")\""),
+            ("-", ""),
+            (".|", ""),
+            (". as $x|", ""),
+            ("if ", ""),
+            ("if . then ", " else . end"),
+            ("reduce . as $x (.;", ")"),
+            ("def f: ", ""),
+            ("def f: .; ", ""),
+            (".a", ""),
+            (".[]", ""),
+            ("?", ""),
+            ("map(", ")"),
+            (".+", ""),
+            (".//", ""),
+            (",.", ""),
+            ("try ", ""),
+            ("label $x|", ""),
+            (".=", ""),
+            ("not|", ""),
+            ("#\n", ""),
+            ("@text \"\\(", ")\""),
+        ] {
+            let half = MAX_TEXT_BYTES / (open.len() + close.len());
+            for text in [
+                format!("{}.{}", open.repeat(half - 1), close.repeat(half - 1)),
+                open.repeat(MAX_TEXT_BYTES / open.len()),
+            ] {
+                refused += usize::from(Mapping(text).compile(&["symbol"]).is_err());
+            }
+        }
+        assert!(refused > 20, "{refused}");
     }
 
     #[test]
