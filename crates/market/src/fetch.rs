@@ -12,7 +12,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use tradewind_catalog::offer::Adjust;
 use tradewind_core::Clock;
-use tradewind_host::egress::BoxFuture;
+use tradewind_host::egress::{BoxFuture, EgressError};
 use tradewind_quota::{Governor, Urgency};
 
 use crate::adapter::{AdapterError, Offer, Proven, Rows, Span};
@@ -76,21 +76,6 @@ impl OfferedSeries {
         moment(when, &self.zone, self.begins)
     }
 
-    fn failed(&self, error: &AdapterError) -> FetchError {
-        let provider = self.offer.provider().name.clone();
-        match error.class() {
-            Some(class) => FetchError::Refused {
-                provider,
-                class,
-                said: error.to_string(),
-            },
-            None => FetchError::Adapter {
-                provider,
-                what: chain(error),
-            },
-        }
-    }
-
     async fn pages(&self, span: Range<Key>, urgency: Urgency) -> Result<Fetched, FetchError> {
         let now = self.clock.now();
         let mut fetched = Fetched::default();
@@ -107,17 +92,14 @@ impl OfferedSeries {
             let prepared = self
                 .offer
                 .request(&span, cursor.as_ref(), &secrets, self.clock.now())
-                .map_err(|error| self.failed(&error))?;
+                .map_err(|error| failed(&self.offer.provider().name, &error))?;
             let answer = governor.fetch(prepared.request.clone()).await;
-            let answer = answer.map_err(|error| FetchError::Unheard {
-                provider: self.offer.provider().name.clone(),
-                source: Arc::new(error),
-            })?;
+            let answer = answer.map_err(|error| unheard(&self.offer.provider().name, error))?;
             fetched.calls += answer.attempts;
             let page = self
                 .offer
                 .read(&prepared, &answer.response, self.clock.now())
-                .map_err(|error| self.failed(&error))?;
+                .map_err(|error| failed(&self.offer.provider().name, &error))?;
             fetched
                 .notes
                 .extend(page.notes.iter().map(ToString::to_string));
@@ -165,6 +147,30 @@ impl Source for OfferedSeries {
         urgency: Urgency,
     ) -> BoxFuture<'_, Result<Fetched, FetchError>> {
         Box::pin(self.pages(span, urgency))
+    }
+}
+
+/// Says why an adapter gave no rows.
+pub(crate) fn failed(provider: &str, error: &AdapterError) -> FetchError {
+    let provider = provider.to_owned();
+    match error.class() {
+        Some(class) => FetchError::Refused {
+            provider,
+            class,
+            said: error.to_string(),
+        },
+        None => FetchError::Adapter {
+            provider,
+            what: chain(error),
+        },
+    }
+}
+
+/// Says that a provider was not heard.
+pub(crate) fn unheard(provider: &str, error: EgressError) -> FetchError {
+    FetchError::Unheard {
+        provider: provider.to_owned(),
+        source: Arc::new(error),
     }
 }
 

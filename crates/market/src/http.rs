@@ -1,12 +1,13 @@
-//! The market's doors on the listener: `/v1/bars/{instrument}.{json|csv|arrow|parquet}`, and
-//! `/p/{provider}/{path…}` for calls in the provider's own words.
+//! The market's doors on the listener: `/v1/{bars,quote,trades}/{instrument}.{json|csv|arrow|parquet}`,
+//! `/v1/news`, and `/p/{provider}/{path…}` for calls in the provider's own words.
 //!
 //! Why the format is a suffix: `pandas.read_csv(url)` needs nothing else. Whatever a caller got wrong comes
 //! back as a problem document (RFC 9457) that names the choices. Answers say where they come from:
 //! `Cache-Status` (RFC 9211), `Age`, and how the provider's windows stand in `RateLimit` and
 //! `RateLimit-Policy`. Not here: who may ask (the edge), what is answered ([`crate::service`]).
 
-use std::str::FromStr;
+mod question;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -16,24 +17,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use jiff::Timestamp;
-use tradewind_catalog::offer::Adjust;
+use tradewind_catalog::UseCase;
 use tradewind_catalog::refusal::FailureClass;
-use tradewind_core::nearest::nearest;
-use tradewind_core::{Instrument, Interval, Recovery};
+use tradewind_core::Recovery;
 use tradewind_host::egress::EgressError;
-use tradewind_quota::{Class, Urgency};
 
-use crate::format::{Format, Numbers};
+use crate::format::{Format, Table};
 use crate::pass::{Call, Pass, PassError, Passed};
-use crate::service::{Answer, Ask, MarketError, Service};
+use crate::service::{Answer, MarketError, Service};
 use crate::source::FetchError;
-
-/// Parameters of a question about bars.
-const PARAMETERS: [&str; 8] = [
-    "interval", "start", "end", "adjust", "provider", "feed", "max_age", "numbers",
-];
-/// Upper bound on the name of a consumer.
-const MAX_CONSUMER: usize = 64;
+use question::{consumer, moments_question, question, urgency};
 
 /// Builds the router.
 pub fn router<S: Clone + Send + Sync + 'static>(service: Service, pass: Pass) -> Router<S> {
@@ -42,6 +35,9 @@ pub fn router<S: Clone + Send + Sync + 'static>(service: Service, pass: Pass) ->
         .with_state(pass);
     Router::new()
         .route("/v1/bars/{name}", get(bars))
+        .route("/v1/quote/{name}", get(quote))
+        .route("/v1/trades/{name}", get(trades))
+        .route("/v1/news", get(news))
         .with_state(service)
         .merge(through)
 }
@@ -139,7 +135,33 @@ async fn bars(
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Response {
-    answer(&service, &name, &query, &headers).await
+    answer(&service, UseCase::Bars, &name, &query, &headers).await
+}
+
+async fn quote(
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    answer(&service, UseCase::Quote, &name, &query, &headers).await
+}
+
+async fn trades(
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    answer(&service, UseCase::Trades, &name, &query, &headers).await
+}
+
+async fn news(
+    State(service): State<Service>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    answer(&service, UseCase::News, "", &query, &headers).await
 }
 
 /// What a question got wrong, with the status that says so.
@@ -191,20 +213,26 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Answers `GET /v1/bars/{name}`, with `name` decoded; the command line asks here too when no daemon runs.
+/// Answers `GET /v1/{use case}/{name}`, with `name` decoded; the command line asks here too when no daemon
+/// runs. News have no name.
 pub async fn answer(
     service: &Service,
+    what: UseCase,
     name: &str,
     query: &[(String, String)],
     headers: &HeaderMap,
 ) -> Response {
-    match answered(service, name, query, headers).await {
+    let answered = match what {
+        UseCase::Bars => bars_answered(service, name, query, headers).await,
+        _ => moments_answered(service, what, name, query, headers).await,
+    };
+    match answered {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn answered(
+async fn bars_answered(
     service: &Service,
     name: &str,
     query: &[(String, String)],
@@ -213,9 +241,42 @@ async fn answered(
     let (ask, format, numbers) = question(name, query, headers, service.now())?;
     let answer = service.bars(&ask).await.map_err(|error| problem(&error))?;
     let about = describe(service, &answer);
-    // A million rows take a while; other callers must not wait for them.
     let bars = answer.bars;
-    let body = tokio::task::spawn_blocking(move || bars.table(numbers).encode(format)).await;
+    written(move || bars.table(numbers), format, about).await
+}
+
+async fn moments_answered(
+    service: &Service,
+    what: UseCase,
+    name: &str,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let (ask, format, numbers) = moments_question(what, name, query, headers, service.now())?;
+    let moments = service
+        .moments(&ask)
+        .await
+        .map_err(|error| problem(&error))?;
+    let status = match moments.calls {
+        0 => "tradewind; hit".to_owned(),
+        calls => format!("tradewind; fwd=miss; stored; detail=\"calls={calls}\""),
+    };
+    let about = about(
+        service,
+        &moments.provider,
+        Some(moments.fetched_at),
+        &status,
+    );
+    written(move || moments.table(numbers), format, about).await
+}
+
+/// Writes an answer. A million rows take a while; other callers must not wait for them.
+async fn written(
+    table: impl FnOnce() -> Table + Send + 'static,
+    format: Format,
+    about: HeaderMap,
+) -> Result<Response, Problem> {
+    let body = tokio::task::spawn_blocking(move || table().encode(format)).await;
     let body = body.map_err(|_panicked| Problem {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         title: "the answer cannot be written".to_owned(),
@@ -232,164 +293,33 @@ async fn answered(
     Ok(response)
 }
 
-/// Reads a question.
-fn question(
-    name: &str,
-    query: &[(String, String)],
-    headers: &HeaderMap,
-    now: Timestamp,
-) -> Result<(Ask, Format, Numbers), Problem> {
-    let suffixed = name
-        .rsplit_once('.')
-        .and_then(|(symbol, suffix)| Some((symbol, suffix.parse::<Format>().ok()?)));
-    let Some((symbol, format)) = suffixed else {
-        return Err(Problem::of_question(
-            "the path names no format",
-            format!(
-                "end it with one of .{}, as in /v1/bars/AAPL.csv",
-                Format::NAMES.join(", .")
-            ),
-        ));
-    };
-    let wrong = |error: &dyn std::error::Error| {
-        Problem::of_question("the question cannot be read", error.to_string())
-    };
-    let instrument: Instrument = symbol.parse().map_err(|error| wrong(&error))?;
-    let mut ask = Ask::of(instrument, Interval::Day);
-    let mut numbers = Numbers::Float;
-    for (key, value) in query {
-        match key.as_str() {
-            "interval" => ask.interval = value.parse().map_err(|error| wrong(&error))?,
-            "start" => ask.start = Some(value.parse().map_err(|error| wrong(&error))?),
-            "end" => ask.end = Some(value.parse().map_err(|error| wrong(&error))?),
-            "adjust" => {
-                let named = |adjust: &Adjust| adjust.as_str() == value;
-                let known = Adjust::ALL.into_iter().find(named);
-                ask.adjust = known
-                    .ok_or_else(|| not_among("adjust", value, &Adjust::ALL.map(Adjust::as_str)))?;
-            }
-            "provider" => ask.provider = Some(value.to_ascii_lowercase()),
-            "feed" => ask.feed = Some(value.clone()),
-            "max_age" => ask.max_age = Some(duration("max_age", value)?),
-            "numbers" => {
-                numbers = match value.as_str() {
-                    "float" => Numbers::Float,
-                    "decimal" => Numbers::Decimal,
-                    _ => return Err(not_among("numbers", value, &["float", "decimal"])),
-                }
-            }
-            _ => {
-                let near = nearest(key, PARAMETERS.into_iter())
-                    .map(|near| format!("did you mean {near:?}? "));
-                return Err(Problem::of_question(
-                    format!("there is no parameter {:?}", short(key)),
-                    format!(
-                        "{}There are {}",
-                        near.unwrap_or_default(),
-                        PARAMETERS.join(", ")
-                    ),
-                ));
-            }
-        }
-    }
-    ask.urgency = urgency(headers, now)?;
-    if let Some(consumer) = consumer(headers) {
-        ask.consumer = consumer;
-    }
-    Ok((ask, format, numbers))
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
-fn not_among(parameter: &str, value: &str, choices: &[&str]) -> Problem {
-    Problem::of_question(
-        format!("{:?} is no value of {parameter}", short(value)),
-        format!("choose from {}", choices.join(", ")),
-    )
-}
-
-/// Reads `90s`, `15m`, `2h`, `500ms`, or whole seconds.
-fn duration(parameter: &str, text: &str) -> Result<Duration, Problem> {
-    let wrong = || {
-        Problem::of_question(
-            format!("{:?} is no length of time in {parameter}", short(text)),
-            "write it as 500ms, 90s, 15m or 2h",
-        )
-    };
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (count, unit) = text.split_at(digits);
-    let count: u64 = count.parse().map_err(|_no_number| wrong())?;
-    let milliseconds = match unit {
-        "ms" => 1,
-        "" | "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    count
-        .checked_mul(milliseconds)
-        .map(Duration::from_millis)
-        .ok_or_else(wrong)
-}
-
-fn urgency(headers: &HeaderMap, now: Timestamp) -> Result<Urgency, Problem> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let class = match text("x-tradewind-priority") {
-        Some(text) => Class::from_str(text).map_err(|error| {
-            Problem::of_question("X-Tradewind-Priority cannot be read", error.to_string())
-        })?,
-        None => Class::default(),
-    };
-    let mut urgency = Urgency::of(class);
-    if let Some(deadline) = text("x-tradewind-deadline") {
-        let at = deadline
-            .parse::<Timestamp>()
-            .map(|at| at.duration_since(now));
-        urgency.within = Some(match at {
-            Ok(left) => Duration::try_from(left).unwrap_or_default(),
-            Err(_no_moment) => duration("X-Tradewind-Deadline", deadline)?,
-        });
-    }
-    Ok(urgency)
-}
-
-/// Returns who asks, as far as the request says it in words that can be shown.
-fn consumer(headers: &HeaderMap) -> Option<String> {
-    let name = headers.get("x-tradewind-consumer")?.to_str().ok()?;
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@ ".contains(c);
-    (!name.is_empty() && name.len() <= MAX_CONSUMER && name.chars().all(is_plain))
-        .then(|| name.to_owned())
-}
-
-/// Says in headers where an answer comes from.
+/// Says in headers where bars come from.
 fn describe(service: &Service, answer: &Answer) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let mut put = |name: &'static str, value: String| {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    };
     let status = match (answer.calls, answer.is_shared) {
         _ if answer.stale.is_some() => "tradewind; hit; fwd=stale; detail=\"stale\"".to_owned(),
         (0, false) => "tradewind; hit".to_owned(),
         (0, true) => "tradewind; fwd=miss; collapsed".to_owned(),
         (calls, _) => format!("tradewind; fwd=partial; stored; detail=\"calls={calls}\""),
     };
-    put("cache-status", status);
-    if let Some(at) = answer.bars.fetched_at() {
-        let age = service.now().duration_since(at).as_secs().max(0);
-        put("age", age.to_string());
-    }
-    put("x-tradewind-provider", answer.bars.provider().to_owned());
+    let mut headers = about(
+        service,
+        answer.bars.provider(),
+        answer.bars.fetched_at(),
+        &status,
+    );
     if let Some((provider, error)) = &answer.instead_of {
-        put("x-tradewind-instead-of", format!("{provider} ({error})"));
+        put(
+            &mut headers,
+            "x-tradewind-instead-of",
+            &format!("{provider} ({error})"),
+        );
     }
     if let Some(error) = &answer.stale {
-        put("x-tradewind-stale-because", error.to_string());
+        put(
+            &mut headers,
+            "x-tradewind-stale-because",
+            &error.to_string(),
+        );
     }
     if !answer.unknown.is_empty() {
         let spans = answer
@@ -397,13 +327,40 @@ fn describe(service: &Service, answer: &Answer) -> HeaderMap {
             .iter()
             .take(5)
             .map(|(start, end)| format!("{start}/{end}"));
-        put("x-tradewind-unknown", spans.collect::<Vec<_>>().join(", "));
+        put(
+            &mut headers,
+            "x-tradewind-unknown",
+            &spans.collect::<Vec<_>>().join(", "),
+        );
     }
+    headers
+}
+
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// Says in headers who said something, how old it is and how that provider's windows stand.
+fn about(
+    service: &Service,
+    provider: &str,
+    fetched_at: Option<Timestamp>,
+    status: &str,
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    put(&mut headers, "cache-status", status);
+    if let Some(at) = fetched_at {
+        let age = service.now().duration_since(at).as_secs().max(0);
+        put(&mut headers, "age", &age.to_string());
+    }
+    put(&mut headers, "x-tradewind-provider", provider);
     let view = service.governor().view();
     let windows = view
         .windows
         .iter()
-        .filter(|window| window.provider == answer.bars.provider());
+        .filter(|window| window.provider == provider);
     let (mut policies, mut limits) = (Vec::new(), Vec::new());
     for window in windows {
         let left = window.limit.saturating_sub(window.used);
@@ -412,8 +369,8 @@ fn describe(service: &Service, answer: &Answer) -> HeaderMap {
         limits.push(format!("\"{}\";r={left};t={reset}", window.window));
     }
     if !policies.is_empty() {
-        put("ratelimit-policy", policies.join(", "));
-        put("ratelimit", limits.join(", "));
+        put(&mut headers, "ratelimit-policy", &policies.join(", "));
+        put(&mut headers, "ratelimit", &limits.join(", "));
     }
     headers
 }

@@ -16,6 +16,7 @@ mod fetch;
 pub mod format;
 pub mod grid;
 pub mod http;
+pub mod moments;
 pub mod pass;
 pub mod plan;
 pub mod rows;

@@ -15,8 +15,8 @@ use std::time::Duration;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use tradewind_catalog::Catalog;
 use tradewind_catalog::offer::Adjust;
+use tradewind_catalog::{Catalog, UseCase};
 use tradewind_core::{Clock, Instrument, Interval, Recovery};
 use tradewind_engine::Supervisor;
 use tradewind_engine::secret::SecretError;
@@ -26,7 +26,8 @@ use crate::adapter::{Adapters, NoOffer, Offer, Question, Why};
 use crate::bars::Bars;
 use crate::config::MarketSection;
 use crate::fetch::OfferedSeries;
-use crate::secrets::Keyring;
+use crate::moments::{Desk, MomentAsk, Moments};
+use crate::secrets::{Keyring, Keys};
 use crate::source::{FetchError, Source};
 use crate::store::Store;
 use crate::supply::{Supplied, Supply, Want};
@@ -113,6 +114,13 @@ impl Ask {
         }
     }
 
+    fn question(&self) -> Question {
+        let mut question = Question::bars(self.instrument.clone(), self.interval);
+        question.adjust = self.adjust;
+        question.feed.clone_from(&self.feed);
+        question
+    }
+
     fn max_age(&self) -> Duration {
         let length = self.interval.seconds().unwrap_or(86_400);
         let seconds = u64::try_from(length / 20)
@@ -144,12 +152,10 @@ pub struct Answer {
 #[non_exhaustive]
 pub enum MarketError {
     /// Nobody has it.
-    #[error("nobody has {interval} bars of {instrument}: {}", Reasons(reasons))]
+    #[error("nobody has {what}: {}", Reasons(reasons))]
     NobodyHasIt {
         /// What was asked for.
-        instrument: Instrument,
-        /// Length of a bar.
-        interval: Interval,
+        what: String,
         /// Why, provider by provider.
         reasons: Vec<NoOffer>,
     },
@@ -230,6 +236,7 @@ struct Shared {
     quota: QuotaSection,
     clock: Arc<dyn Clock>,
     usage: Usage,
+    moments: Desk,
 }
 
 /// What a service is made of.
@@ -275,6 +282,7 @@ impl Service {
                 keyring: parts.keyring,
                 section: parts.section,
                 quota: parts.quota,
+                moments: Desk::new(Arc::clone(&parts.clock)),
                 clock: parts.clock,
                 usage: parts.usage,
             }),
@@ -321,8 +329,61 @@ impl Service {
         answer
     }
 
+    /// Answers with quotes, trades or articles, and counts that it was asked.
+    ///
+    /// # Errors
+    /// [`MarketError`].
+    pub async fn moments(&self, ask: &MomentAsk) -> Result<Moments, MarketError> {
+        let moments = self.ask_moments(ask).await;
+        let mut provider = ask.provider.as_deref().unwrap_or("any");
+        let mut counts = Counts::default();
+        if let Ok(moments) = &moments {
+            provider = &moments.provider;
+            counts.answers = 1;
+            counts.hits = u64::from(moments.calls == 0);
+            counts.calls = u64::from(moments.calls);
+            counts.rows = moments.len() as u64;
+        } else {
+            counts.failures = 1;
+        }
+        let now = self.shared.clock.now();
+        self.shared
+            .usage
+            .count(now, &ask.consumer, provider, ask.use_case.as_str(), counts);
+        moments
+    }
+
+    async fn ask_moments(&self, ask: &MomentAsk) -> Result<Moments, MarketError> {
+        let shared = &self.shared;
+        let question = Question {
+            use_case: ask.use_case,
+            instrument: ask.instrument.clone(),
+            words: ask.words.clone(),
+            interval: None,
+            adjust: Adjust::None,
+            feed: ask.feed.clone(),
+            history: ask.start.is_some(),
+        };
+        let offer = self.choose(&question, ask.provider.as_deref())?;
+        let keys = self.keys_of(&offer).await?;
+        let moments = shared
+            .moments
+            .ask(ask, &offer, &shared.governor, &keys)
+            .await;
+        Ok(moments?)
+    }
+
+    async fn keys_of(&self, offer: &Offer) -> Result<Keys, MarketError> {
+        let provider = &offer.provider().name;
+        let keys = self.shared.keyring.keys(provider).await;
+        keys.map_err(|source| MarketError::Key {
+            provider: provider.clone(),
+            source,
+        })
+    }
+
     async fn answer(&self, ask: &Ask) -> Result<Answer, MarketError> {
-        let offer = self.choose(ask)?;
+        let offer = self.choose(&ask.question(), ask.provider.as_deref())?;
         let first = offer.provider().name.clone();
         let failed = match self.ask(ask, offer).await {
             Err(MarketError::Fetch(error)) if ask.provider.is_none() && error.may_fall_back() => {
@@ -335,7 +396,7 @@ impl Service {
                 provider: Some(name.to_owned()),
                 ..ask.clone()
             };
-            let Ok(offer) = self.choose(&other) else {
+            let Ok(offer) = self.choose(&other.question(), Some(name)) else {
                 continue;
             };
             if let Ok(mut answer) = self.ask(&other, offer).await {
@@ -348,22 +409,19 @@ impl Service {
     }
 
     /// Returns the offer that is taken up.
-    fn choose(&self, ask: &Ask) -> Result<Offer, MarketError> {
+    fn choose(&self, question: &Question, provider: Option<&str>) -> Result<Offer, MarketError> {
         let shared = &self.shared;
-        let mut question = Question::bars(ask.instrument.clone(), ask.interval);
-        question.adjust = ask.adjust;
-        question.feed.clone_from(&ask.feed);
-        let (offers, reasons) = match &ask.provider {
-            Some(provider) => match shared.adapters.offers(provider, &question) {
+        let (offers, reasons) = match provider {
+            Some(provider) => match shared.adapters.offers(provider, question) {
                 Ok(offers) => (offers, Vec::new()),
                 Err(reason) => (Vec::new(), vec![reason]),
             },
-            None => shared.adapters.all(&question),
+            None => shared.adapters.all(question),
         };
-        let mut offers: Vec<Offer> = offers
-            .into_iter()
-            .filter(|offer| offer.grid().is_some() && offer.takes_span())
-            .collect();
+        let fits = |offer: &Offer| {
+            question.use_case != UseCase::Bars || (offer.grid().is_some() && offer.takes_span())
+        };
+        let mut offers: Vec<Offer> = offers.into_iter().filter(fits).collect();
         if offers.is_empty() {
             let mut reasons = reasons;
             // Who has none at all tells nothing, unless nobody else is left.
@@ -373,8 +431,7 @@ impl Service {
                 reasons.retain(tells);
             }
             return Err(MarketError::NobodyHasIt {
-                instrument: ask.instrument.clone(),
-                interval: ask.interval,
+                what: described(question),
                 reasons,
             });
         }
@@ -414,14 +471,7 @@ impl Service {
     async fn ask(&self, ask: &Ask, offer: Offer) -> Result<Answer, MarketError> {
         let shared = &self.shared;
         let provider = offer.provider().name.clone();
-        let keys = shared
-            .keyring
-            .keys(&provider)
-            .await
-            .map_err(|source| MarketError::Key {
-                provider: provider.clone(),
-                source,
-            })?;
+        let keys = self.keys_of(&offer).await?;
         let Some(series) =
             OfferedSeries::new(offer, ask, shared.governor.clone(), keys, &shared.clock)
         else {
@@ -490,6 +540,17 @@ impl Service {
             return Err(MarketError::TooMany { bars });
         }
         Ok(keys)
+    }
+}
+
+/// Names what a question is about.
+fn described(question: &Question) -> String {
+    let what = question.use_case.as_str();
+    match (&question.instrument, question.interval, &question.words) {
+        (Some(instrument), Some(interval), _) => format!("{interval} {what} of {instrument}"),
+        (Some(instrument), None, _) => format!("{what} of {instrument}"),
+        (None, _, Some(words)) => format!("{what} with {words:?}"),
+        (None, _, None) => what.to_owned(),
     }
 }
 

@@ -1,13 +1,15 @@
-//! `tradewind get bars`: market data on the terminal or in a file, from the cache or the cheapest call.
+//! `tradewind get bars|quote|trades|news`: market data on the terminal or in a file, from the cache or the cheapest call.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use clap::{Subcommand, ValueEnum};
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tradewind_catalog::UseCase;
 use tradewind_engine::Supervisor;
 use tradewind_host::files::{self, Mode};
 
@@ -36,6 +38,12 @@ pub(crate) struct Args {
 enum What {
     /// Open, high, low, close and volume over a span; only what is missing is fetched
     Bars(BarsArgs),
+    /// Best bid and ask, or the last price: newest, or over a span
+    Quote(MomentArgs),
+    /// Single prints: newest, or over a span
+    Trades(MomentArgs),
+    /// Articles about a symbol, or with certain words
+    News(NewsArgs),
 }
 
 /// The form of the answer.
@@ -99,6 +107,58 @@ struct BarsArgs {
     output: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+struct MomentArgs {
+    /// Symbol, or symbol@venue: AAPL, BTC/USD@kraken
+    instrument: String,
+    #[command(flatten)]
+    of: Moments,
+}
+
+#[derive(Debug, clap::Args)]
+struct NewsArgs {
+    /// Symbol that the articles are about
+    #[arg(required_unless_present = "words")]
+    instrument: Option<String>,
+    /// Words that they have, instead of a symbol
+    #[arg(short = 'w', long, value_name = "WORDS", conflicts_with = "instrument")]
+    words: Option<String>,
+    #[command(flatten)]
+    of: Moments,
+}
+
+/// What quotes, trades and news have in common.
+#[derive(Debug, clap::Args)]
+struct Moments {
+    /// First day or moment; default: only what is newest
+    #[arg(short, long)]
+    start: Option<String>,
+    /// Day or moment that is not included any more; default: now
+    #[arg(short, long, requires = "start")]
+    end: Option<String>,
+    /// Who is asked; default: whoever has it, as `prefer` in config.toml says
+    #[arg(short, long)]
+    provider: Option<String>,
+    /// Which feed of the provider: sip, iex, …
+    #[arg(long)]
+    feed: Option<String>,
+    /// At most so many rows; default: 1000
+    #[arg(short = 'n', long)]
+    limit: Option<usize>,
+    /// How old an answer may be that was given before
+    #[arg(long)]
+    max_age: Option<String>,
+    /// Floats, or every digit as the provider wrote it
+    #[arg(long, value_parser = ["float", "decimal"], default_value = "float")]
+    numbers: String,
+    /// The form of the answer; default: text, or what the name of the file says
+    #[arg(short, long, value_enum)]
+    format: Option<Form>,
+    /// Write it into this file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
 /// An answer, as the listener gives it.
 struct Given {
     status: u16,
@@ -106,23 +166,33 @@ struct Given {
     body: Vec<u8>,
 }
 
+/// A question, put in the words of the listener.
+struct Question {
+    what: UseCase,
+    /// Symbol; empty for news.
+    name: String,
+    query: Vec<(String, String)>,
+    priority: String,
+    form: Form,
+    output: Option<PathBuf>,
+}
+
 pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
-    let What::Bars(args) = args.what;
-    let form = form(&args)?;
-    let mut query: Vec<(String, String)> = Vec::new();
-    let given = [
-        ("interval", Some(&args.interval)),
-        ("start", args.start.as_ref()),
-        ("end", args.end.as_ref()),
-        ("adjust", Some(&args.adjust)),
-        ("provider", args.provider.as_ref()),
-        ("feed", args.feed.as_ref()),
-        ("max_age", args.max_age.as_ref()),
-        ("numbers", Some(&args.numbers)),
-    ];
-    for (name, value) in given {
-        query.extend(value.map(|value| (name.to_owned(), value.clone())));
-    }
+    let question = match args.what {
+        What::Bars(args) => of_bars(args)?,
+        What::Quote(args) => of_moments(UseCase::Quote, args.instrument, args.of)?,
+        What::Trades(args) => of_moments(UseCase::Trades, args.instrument, args.of)?,
+        What::News(args) => {
+            let mut question = of_moments(UseCase::News, String::new(), args.of)?;
+            let about = [("symbol", args.instrument), ("q", args.words)];
+            question.query.extend(
+                about
+                    .into_iter()
+                    .filter_map(|(key, value)| Some((key.to_owned(), value?))),
+            );
+            question
+        }
+    };
     let mut headers = HeaderMap::new();
     let mut say = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -130,19 +200,19 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         }
     };
     say("x-tradewind-consumer", "tradewind get");
-    say("x-tradewind-priority", &args.priority);
-    let name = format!("{}.{}", args.instrument, form.suffix());
+    say("x-tradewind-priority", &question.priority);
     let waiting = terminal::spinner(format!(
-        "Getting {} bars of {}",
-        args.interval, args.instrument
+        "Getting {} {}",
+        question.what.as_str(),
+        question.name
     ));
-    let given = ask(place, &name, &query, &headers).await;
+    let given = ask(place, &question, &headers).await;
     drop(waiting);
     let given = given?;
     if given.status != 200 {
         return Err(refused(&given));
     }
-    if let Some(path) = &args.output {
+    if let Some(path) = &question.output {
         files::atomic_write(path, &given.body, Mode::Keep)
             .map_err(|e| Failure::from_error(Exit::Outside, &e))?;
         terminal::line(format_args!(
@@ -153,8 +223,8 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         ));
         return Ok(Exit::Done);
     }
-    if form == Form::Text {
-        show(&args, &given)?;
+    if question.form == Form::Text {
+        show(&question, &given)?;
         return Ok(Exit::Done);
     }
     std::io::stdout()
@@ -163,12 +233,64 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     Ok(Exit::Done)
 }
 
+fn of_bars(args: BarsArgs) -> Result<Question, Failure> {
+    let given = [
+        ("interval", Some(args.interval)),
+        ("start", args.start),
+        ("end", args.end),
+        ("adjust", Some(args.adjust)),
+        ("provider", args.provider),
+        ("feed", args.feed),
+        ("max_age", args.max_age),
+        ("numbers", Some(args.numbers)),
+    ];
+    Ok(Question {
+        what: UseCase::Bars,
+        name: args.instrument,
+        query: given
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect(),
+        priority: args.priority,
+        form: form(args.format, args.output.as_deref())?,
+        output: args.output,
+    })
+}
+
+fn of_moments(what: UseCase, name: String, args: Moments) -> Result<Question, Failure> {
+    let given = [
+        ("start", args.start),
+        ("end", args.end),
+        ("provider", args.provider),
+        ("feed", args.feed),
+        ("limit", args.limit.map(|limit| limit.to_string())),
+        ("max_age", args.max_age),
+        ("numbers", Some(args.numbers)),
+    ];
+    let form = form(args.format, args.output.as_deref())?;
+    let mut query: Vec<_> = given
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect();
+    if what == UseCase::News {
+        query.push(("format".to_owned(), form.suffix().to_owned()));
+    }
+    Ok(Question {
+        what,
+        name,
+        query,
+        priority: "interactive".to_owned(),
+        form,
+        output: args.output,
+    })
+}
+
 /// Decides on the form: what is said, else what the file's name says, else text.
-fn form(args: &BarsArgs) -> Result<Form, Failure> {
-    if let Some(form) = args.format {
+fn form(said: Option<Form>, output: Option<&Path>) -> Result<Form, Failure> {
+    if let Some(form) = said {
         return Ok(form);
     }
-    let Some(path) = &args.output else {
+    let Some(path) = output else {
         return Ok(Form::Text);
     };
     let suffix = path
@@ -189,23 +311,25 @@ fn form(args: &BarsArgs) -> Result<Form, Failure> {
 }
 
 /// Asks the daemon when one runs, else with the store's lock in hand.
-async fn ask(
-    place: &Place,
-    name: &str,
-    query: &[(String, String)],
-    headers: &HeaderMap,
-) -> Result<Given, Failure> {
+async fn ask(place: &Place, question: &Question, headers: &HeaderMap) -> Result<Given, Failure> {
+    let name = format!("{}.{}", question.name, question.form.suffix());
     let deadline = Instant::now() + Duration::from_secs(10);
     let journal = loop {
         if let Some(daemon) = Daemon::find(place.state()) {
-            let path = format!("/v1/bars/{}", encoded(name));
-            let path = query
-                .iter()
-                .enumerate()
-                .fold(path, |path, (place, (key, value))| {
-                    let mark = if place == 0 { '?' } else { '&' };
-                    format!("{path}{mark}{key}={}", encoded(value))
-                });
+            let what = question.what.as_str();
+            let path = match question.what {
+                UseCase::News => "/v1/news".to_owned(),
+                _ => format!("/v1/{what}/{}", encoded(&name)),
+            };
+            let path =
+                question
+                    .query
+                    .iter()
+                    .enumerate()
+                    .fold(path, |path, (place, (key, value))| {
+                        let mark = if place == 0 { '?' } else { '&' };
+                        format!("{path}{mark}{key}={}", encoded(value))
+                    });
             match daemon
                 .get(&path, headers, TIME_LIMIT, MAX_ANSWER_BYTES)
                 .await
@@ -231,7 +355,14 @@ async fn ask(
         CancellationToken::new(),
     );
     let market = market::open(place, &journal, &supervisor).await?;
-    let response = tradewind_market::http::answer(&market.service, name, query, headers).await;
+    let response = tradewind_market::http::answer(
+        &market.service,
+        question.what,
+        &name,
+        &question.query,
+        headers,
+    )
+    .await;
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, MAX_ANSWER_BYTES).await;
     let unfinished = supervisor.shut_down(END_LIMIT).await;
@@ -328,73 +459,89 @@ fn source(given: &Given) -> String {
     text
 }
 
-/// Shows bars to a person: the shape of the closes, and the newest rows.
-fn show(args: &BarsArgs, given: &Given) -> Result<(), Failure> {
-    let bars: Vec<serde_json::Value> = serde_json::from_slice(&given.body)
+/// Shows rows to a person: of bars the shape of the closes, then the newest rows.
+fn show(question: &Question, given: &Given) -> Result<(), Failure> {
+    let rows: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(&given.body)
         .map_err(|e| Failure::because(Exit::Bug, "the answer cannot be read", &e))?;
-    let number = |bar: &serde_json::Value, name: &str| match bar.get(name) {
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(serde_json::Value::Number(number)) => number.to_string(),
-        _ => "–".to_owned(),
-    };
-    let text = |bar: &serde_json::Value, name: &str| {
-        bar.get(name)
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
     terminal::line(format_args!(
-        "{} {} bars of {}{}",
-        paint(Tone::Strong, bars.len()),
-        args.interval,
-        terminal::word(&args.instrument),
-        if args.adjust == "none" {
+        "{} {}{}",
+        paint(Tone::Strong, rows.len()),
+        if question.what == UseCase::Quote {
+            "quotes"
+        } else {
+            question.what.as_str()
+        },
+        if question.name.is_empty() {
             String::new()
         } else {
-            format!(", adjusted: {}", args.adjust)
-        }
+            format!(" of {}", terminal::word(&question.name))
+        },
     ));
-    let closes: Vec<f64> = bars
+    let closes: Vec<f64> = rows
         .iter()
-        .filter_map(|bar| number(bar, "close").parse().ok())
+        .filter_map(|row| cell(row, "close").parse().ok())
         .collect();
-    if let (Some(first), Some(last)) = (bars.first(), bars.last()) {
+    if let (Some(first), Some(last), false) = (rows.first(), rows.last(), closes.is_empty()) {
         terminal::line(format_args!(
             "{}  {}  {}",
-            text(first, "start"),
+            cell(first, "start"),
             terminal::sparkline(&closes, 60),
-            text(last, "start")
-        ));
-        terminal::line(paint(
-            Tone::Dim,
-            format_args!(
-                "{:<22}{:>12}{:>12}{:>12}{:>12}{:>16}",
-                "start", "open", "high", "low", "close", "volume"
-            ),
+            cell(last, "start")
         ));
     }
-    for bar in bars.iter().skip(bars.len().saturating_sub(SHOWN_ROWS)) {
-        let open = if bar.get("final") == Some(&serde_json::Value::Bool(false)) {
-            "  still open"
-        } else {
-            ""
-        };
-        terminal::line(format_args!(
-            "{:<22}{:>12}{:>12}{:>12}{:>12}{:>16}{open}",
-            text(bar, "start"),
-            number(bar, "open"),
-            number(bar, "high"),
-            number(bar, "low"),
-            number(bar, "close"),
-            number(bar, "volume"),
-        ));
+    let columns: &[(&str, usize)] = match question.what {
+        UseCase::Quote => &[
+            ("at", 31),
+            ("bid", 12),
+            ("bid_size", 10),
+            ("ask", 12),
+            ("ask_size", 10),
+            ("last", 12),
+        ],
+        UseCase::Trades => &[("at", 31), ("price", 14), ("size", 14), ("taker", 6)],
+        UseCase::News => &[("at", 21), ("title", 70)],
+        _ => &[
+            ("start", 22),
+            ("open", 12),
+            ("high", 12),
+            ("low", 12),
+            ("close", 12),
+            ("volume", 16),
+        ],
+    };
+    let line = |of: &dyn Fn(&str) -> String| {
+        let cells = columns.iter().map(|(name, width)| {
+            let text = terminal::one_line(&of(name), *width);
+            // Words begin on the left, numbers end on the right.
+            if matches!(*name, "at" | "start" | "title" | "taker") {
+                format!("{text:<width$}")
+            } else {
+                format!("{text:>width$}")
+            }
+        });
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    if !rows.is_empty() {
+        terminal::line(paint(Tone::Dim, line(&str::to_owned)));
+    }
+    for row in rows.iter().skip(rows.len().saturating_sub(SHOWN_ROWS)) {
+        let is_open = row.get("final") == Some(&Value::Bool(false));
+        let open = if is_open { "  still open" } else { "" };
+        terminal::line(format_args!("{}{open}", line(&|name| cell(row, name))));
     }
     terminal::line(source(given));
-    if args.output.is_none() {
-        terminal::line(paint(
-            Tone::Dim,
-            "`-o bars.csv` writes them into a file; also .json, .arrow, .parquet.",
-        ));
-    }
+    terminal::line(paint(
+        Tone::Dim,
+        "`-o FILE.csv` writes them into a file; also .json, .arrow, .parquet.",
+    ));
     Ok(())
+}
+
+/// Returns what stands in a column, as a word.
+fn cell(row: &serde_json::Map<String, Value>, name: &str) -> String {
+    match row.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => "–".to_owned(),
+    }
 }

@@ -20,9 +20,9 @@ use crate::daemon::hub::Hub;
 /// Carries the token where `Authorization` belongs to somebody else.
 pub(crate) const TOKEN_HEADER: &str = "x-tradewind-token";
 /// Paths that a safe read needs no token for on a loopback listener (DESIGN §3).
-const OPEN_PATHS: &[&str] = &["/", "/healthz", "/metrics"];
+const OPEN_PATHS: &[&str] = &["/", "/healthz", "/metrics", "/v1/news"];
 /// Paths below which the same holds: market data.
-const OPEN_FOLDERS: &[&str] = &["/v1/bars/"];
+const OPEN_FOLDERS: &[&str] = &["/v1/bars/", "/v1/quote/", "/v1/trades/"];
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
