@@ -34,6 +34,65 @@ pub(crate) fn document() -> Value {
         json!({ "description": description, "content": content })
     };
     let batch = json!({ "type": "array", "items": { "$ref": "#/components/schemas/CloudEvent" } });
+    let moments = |summary: &str, has_name: bool| {
+        let mut parameters = vec![
+            query(
+                "start",
+                text.clone(),
+                "First day or moment. Default: only what is newest.",
+            ),
+            query(
+                "end",
+                text.clone(),
+                "Day or moment that is not included any more.",
+            ),
+            query(
+                "provider",
+                text.clone(),
+                "Who is asked. Default: whoever has it.",
+            ),
+            query("feed", text.clone(), "Which feed of the provider."),
+            query(
+                "limit",
+                json!({ "type": "integer", "minimum": 1, "maximum": 50000, "default": 1000 }),
+                "At most so many rows.",
+            ),
+            query(
+                "max_age",
+                text.clone(),
+                "Age up to which an answer is given again: 500ms, 90s, 15m, 2h.",
+            ),
+            query(
+                "numbers",
+                json!({ "enum": ["float", "decimal"], "default": "float" }),
+                "How numbers are written.",
+            ),
+        ];
+        if has_name {
+            parameters.push(json!({ "name": "name", "in": "path", "required": true, "schema": text, "description": "Instrument and format." }));
+        } else {
+            parameters.push(query(
+                "symbol",
+                text.clone(),
+                "What the articles are about.",
+            ));
+            parameters.push(query("q", text.clone(), "Words that they have."));
+            parameters.push(query(
+                "format",
+                json!({ "enum": ["json", "csv", "arrow", "parquet"], "default": "json" }),
+                "The form of the answer.",
+            ));
+        }
+        json!({ "get": {
+            "summary": summary,
+            "security": [],
+            "parameters": parameters,
+            "responses": {
+                "200": { "description": "The rows, oldest first, with provider and fetched_at.", "content": { "application/json": { "schema": { "type": "array", "items": { "type": "object" } } }, "text/csv": { "schema": text } } },
+                "400": problem.clone(), "404": problem.clone(), "429": problem.clone(), "502": problem.clone(), "503": problem.clone(), "504": problem.clone()
+            }
+        } })
+    };
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -121,6 +180,20 @@ pub(crate) fn document() -> Value {
                     "400": problem.clone(), "404": problem.clone(), "429": problem.clone(), "502": problem.clone(), "503": problem.clone(), "504": problem.clone()
                 }
             } },
+            "/v1/quote/{name}": moments("Best bid and ask, or the last price, of an instrument: newest, or of a span.", true),
+            "/v1/trades/{name}": moments("Single prints of an instrument: newest, or of a span.", true),
+            "/v1/news": moments("Articles about a `symbol`, or with the words `q`; `format` is json unless said.", false),
+            "/p/{provider}/{path}": {
+                "parameters": [
+                    json!({ "name": "provider", "in": "path", "required": true, "schema": text, "description": "Name in the catalog." }),
+                    json!({ "name": "path", "in": "path", "required": true, "schema": text, "description": "Path and query as the provider has them." }),
+                    json!({ "name": "X-Tradewind-Host", "in": "header", "required": false, "schema": text, "description": "Which of the provider's hosts; default: the one that answers data." })
+                ],
+                "get": {
+                    "summary": "A call in the provider's own words. Calls for data are rationed and shared; all others pass straight through, once, with any method. The token may travel in X-Tradewind-Token.",
+                    "responses": { "default": { "description": "What the provider answered.", "content": { "*/*": { "schema": {} } } }, "401": problem.clone(), "404": problem.clone(), "429": problem.clone(), "502": problem.clone(), "504": problem.clone() }
+                }
+            },
             "/v1/control": { "post": {
                 "summary": "Executes a command of the command line inside the daemon. For this program's own use; not stable.",
                 "requestBody": { "required": true, "content": { "application/json": { "schema": { "type": "object" } } } },

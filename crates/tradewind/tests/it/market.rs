@@ -213,6 +213,70 @@ fn holds_nowhere(dir: &Path, secret: &str) {
     }
 }
 
+#[test]
+fn quotes_trades_and_news_come_through_the_same_door() {
+    let practice = Practice::new(Settings::generous());
+    let daemon = practice.up();
+    let json = |path: &str| -> serde_json::Value {
+        let answer = daemon.ask("GET", path, &[], "");
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    let quote = json("/v1/quote/AAPL.json?provider=alpaca&max_age=1m&numbers=decimal");
+    let price = |name: &str| quote[0][name].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(price("bid") > 0.0 && price("bid") < price("ask"), "{quote}");
+    assert_eq!(
+        quote,
+        json("/v1/quote/AAPL.json?provider=alpaca&max_age=1m&numbers=decimal")
+    );
+    assert_eq!(
+        practice.calls("alpaca"),
+        1,
+        "it was asked for again within a minute"
+    );
+    let trades = json("/v1/trades/BTC%2FUSDT@binance.json?limit=7");
+    let trades = trades.as_array().unwrap();
+    assert_eq!(trades.len(), 7);
+    assert!(
+        trades
+            .windows(2)
+            .all(|pair| pair[0]["at"].as_str() <= pair[1]["at"].as_str())
+    );
+    assert!(
+        trades
+            .iter()
+            .all(|trade| trade["taker"] == "buy" || trade["taker"] == "sell")
+    );
+    let news = json("/v1/news?symbol=AAPL&provider=alpaca&limit=3");
+    assert_eq!(news.as_array().unwrap().len(), 3);
+    let csv = daemon.ask(
+        "GET",
+        "/v1/news?symbol=AAPL&provider=alpaca&limit=3&format=csv",
+        &[],
+        "",
+    );
+    assert!(
+        csv.body
+            .starts_with("at,title,url,publisher,summary,symbols,provider,fetched_at\n"),
+        "{csv:?}"
+    );
+    for (path, word) in [
+        ("/v1/news", "symbol=AAPL"),
+        ("/v1/quote/AAPL.csv?symbol=AAPL", "there is no parameter"),
+        ("/v1/trades/AAPL.csv?limit=0", "1 to 50000"),
+        ("/v1/trades/AAPL.csv?end=2024-01-01", "no beginning"),
+    ] {
+        let answer = daemon.ask("GET", path, &[], "");
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.body.contains(word), "{path}: {}", answer.body);
+    }
+    let shown = practice.user.ok(
+        practice.home(),
+        &["get", "trades", "BTC/USDT@binance", "-n", "3"],
+    );
+    assert!(shown.contains("3 trades of BTC/USDT@binance"), "{shown}");
+}
+
 /// Reads the same bars in every form with what people have, and prints what each of them sees.
 const READERS: &str = r#"
 import io, sys, urllib.request
