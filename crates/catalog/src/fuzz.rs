@@ -7,9 +7,12 @@
 )]
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use crate::catalog::Catalog;
-use crate::endpoint::Method;
+use crate::endpoint::{Endpoint, Method};
+use crate::mapping::{Body, Program};
+use crate::offer::{VARIABLES, fields};
 use crate::page::page;
 
 /// A target: its name, and what it calls.
@@ -62,17 +65,51 @@ pub fn address(bytes: &[u8]) {
     }
 }
 
-/// A provider's answer, whoever's.
+/// A provider's answer, whoever's: what it is, and the rows that anybody's mapping finds in it.
 pub fn answer(bytes: &[u8]) {
     let (status, body) = bytes.split_at_checked(2).unwrap_or((&[0, 200], bytes));
     let status = status
         .iter()
         .fold(0, |sum, byte| sum * 256 + u16::from(*byte))
         % 600;
-    let body = String::from_utf8_lossy(body);
+    let text = String::from_utf8_lossy(body);
     for provider in Catalog::builtin_shared().providers() {
         for endpoint in provider.endpoints.iter().take(3) {
-            let _ = provider.classify(endpoint, status, &body);
+            let _ = provider.classify(endpoint, status, &text);
+        }
+    }
+    for bytes in [bytes, body] {
+        if let Ok(read) = Body::read(bytes) {
+            rows(bytes, &read);
+        }
+    }
+}
+
+/// Runs every mapping, and holds one reader of success against the other.
+fn rows(bytes: &[u8], body: &Body) {
+    static PROGRAMS: LazyLock<Vec<(&Endpoint, Program)>> = LazyLock::new(|| {
+        let endpoints = Catalog::builtin_shared()
+            .providers()
+            .flat_map(|p| &p.endpoints);
+        let offers = endpoints.flat_map(|e| e.offers.iter().map(move |offer| (e, offer)));
+        let compiled =
+            offers.filter_map(|(e, offer)| Some((e, offer.rows.compile(&VARIABLES).ok()?)));
+        compiled.collect()
+    });
+    let value = serde_json::from_slice::<serde_json::Value>(bytes);
+    for (endpoint, program) in PROGRAMS.iter() {
+        let fields = fields(endpoint.use_case).unwrap_or_default();
+        let found = program.rows(body, &["AAPL", "none"], fields);
+        for row in found.unwrap_or_default() {
+            assert_eq!(row.len(), fields.len(), "{}", endpoint.id);
+        }
+        if let (Some(success), Ok(value)) = (&endpoint.success, &value) {
+            assert_eq!(
+                success.holds_in(body),
+                success.holds(value),
+                "{}",
+                endpoint.id
+            );
         }
     }
 }
