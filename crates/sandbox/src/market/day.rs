@@ -121,7 +121,8 @@ impl<'l> Day<'l> {
     fn volume(&self) -> i64 {
         let (to, from) = self.factor;
         let usual = self.listing.daily / 1_000 * self.chance.on("volume").between(600, 1_500);
-        let usual = usual * from / to;
+        let odd = self.chance.on("odd").below(1_000);
+        let usual = (usual + odd) * from / to;
         let revised = if self.is_revised { usual / 100 + 1 } else { 0 };
         // Each trade moves something.
         (usual + revised).max(self.listing.trades * 2)
@@ -141,6 +142,7 @@ impl<'l> Day<'l> {
                 || minute == trough
                 || self.chance.on("traded").at(minute).below(3) > 0
         };
+        let weight = self.chance.on("weight");
         let traded: Vec<i64> = (0..count).filter(|minute| is_traded(*minute)).collect();
         let few = 4 * i64::try_from(traded.len()).unwrap_or(0);
         let weights: Vec<i64> = traded
@@ -148,7 +150,7 @@ impl<'l> Day<'l> {
             .map(|minute| {
                 // More at the open and at the close, less at noon.
                 let from_noon = (2 * minute - count).abs() * 10 / count;
-                (4 + from_noon) * self.chance.on("weight").at(*minute).between(2, 8)
+                (4 + from_noon) * weight.at(*minute).between(2, 8)
             })
             .collect();
         let many_trades = divided(self.listing.trades - few, &weights);
@@ -157,22 +159,26 @@ impl<'l> Day<'l> {
         let mut before = 0;
         let mut last = open;
         let mut slots = Vec::with_capacity(traded.len());
+        // Names are hashed here once, not in each of up to 1 440 minutes.
+        let [opens, tops, bottoms, bought] =
+            ["open", "top", "bottom", "bought"].map(|name| self.chance.on(name));
+        let walk = self.chance.on("walk");
+        let ripples = RIPPLES.map(|(period, part)| (walk.at(period), period, (high - low) / part));
         for (place, &minute) in traded.iter().enumerate() {
-            let chance = self.chance.at(minute);
-            let step = |name: &str, most: i64| chance.on(name).below(most + 1) * grid;
+            let step = |of: Chance, most: i64| of.at(minute).below(most + 1) * grid;
             let first = if minute == 0 {
                 open
             } else {
-                (last + step("open", 2) - grid).clamp(low, high)
+                (last + step(opens, 2) - grid).clamp(low, high)
             };
             let ended = if minute == count - 1 {
                 close
             } else {
-                self.walked(minute, count, (open, high, low, close))
+                self.walked(minute, count, (open, high, low, close), &ripples)
             };
             let wick = (high - low) / grid / 40;
-            let top = (first.max(ended) + step("top", wick)).min(high);
-            let bottom = (first.min(ended) - step("bottom", wick)).max(low);
+            let top = (first.max(ended) + step(tops, wick)).min(high);
+            let bottom = (first.min(ended) - step(bottoms, wick)).max(low);
             let many = 4 + many_trades.get(place).copied().unwrap_or(0);
             let volume = many + volumes.get(place).copied().unwrap_or(0);
             let slot = Slot {
@@ -182,7 +188,7 @@ impl<'l> Day<'l> {
                 low: if minute == trough { low } else { bottom },
                 close: ended,
                 volume,
-                bought: volume / 100 * chance.on("bought").between(30, 70),
+                bought: volume / 100 * bought.at(minute).between(30, 70),
                 notional: 0,
                 trades: many,
                 before,
@@ -199,18 +205,19 @@ impl<'l> Day<'l> {
     }
 
     /// Returns where the price stands at the end of `minute`.
-    fn walked(&self, minute: i64, count: i64, frame: (i64, i64, i64, i64)) -> i64 {
-        let (open, high, low, close) = frame;
+    fn walked(
+        &self,
+        minute: i64,
+        count: i64,
+        (open, high, low, close): (i64, i64, i64, i64),
+        ripples: &[(Chance, i64, i64); 3],
+    ) -> i64 {
         let straight = open + (close - open) * (minute + 1) / count;
-        let room = high - low;
         // The walk must come home: the last quarter of an hour has less and less noise.
         let home = (count - 1 - minute).min(16);
-        let noise: i64 = RIPPLES
+        let noise: i64 = ripples
             .iter()
-            .map(|&(period, part)| {
-                let chance = self.chance.on("walk").at(period);
-                chance.wander(minute, period, room / part)
-            })
+            .map(|(chance, period, size)| chance.wander(minute, *period, *size))
             .sum();
         let grid = self.listing.grid;
         (straight + noise * home / 16).clamp(low, high) / grid * grid
@@ -220,10 +227,10 @@ impl<'l> Day<'l> {
     pub(crate) fn trades(&self, slot: &Slot) -> Vec<Print> {
         let chance = self.chance.on("trades").at(slot.start);
         let count = slot.trades;
-        let weights: Vec<i64> = (0..count)
-            .map(|n| chance.on("size").at(n).between(1, 9))
-            .collect();
+        let weight = chance.on("size");
+        let weights: Vec<i64> = (0..count).map(|n| weight.at(n).between(1, 9)).collect();
         let sizes = divided(slot.volume - count, &weights);
+        let [prices, times, takers] = ["price", "time", "side"].map(|name| chance.on(name));
         // Of the trades between the first and the last, one is the highest and one the lowest.
         let top_first = chance.on("order").below(2) == 0;
         let (top, bottom) = if top_first { (1, 2) } else { (2, 1) };
@@ -232,7 +239,7 @@ impl<'l> Day<'l> {
         let width = 60_000_000_000 / count;
         (0..count)
             .map(|n| {
-                let any = slot.low + chance.on("price").at(n).between(0, steps) * grid;
+                let any = slot.low + prices.at(n).between(0, steps) * grid;
                 let price = match n {
                     0 => slot.open,
                     n if n == count - 1 => slot.close,
@@ -240,7 +247,7 @@ impl<'l> Day<'l> {
                     n if n == bottom => slot.low,
                     _ => any,
                 };
-                let at = n * width + chance.on("time").at(n).below(width);
+                let at = n * width + times.at(n).below(width);
                 Print {
                     at_ns: i128::from(slot.start) * 1_000_000_000 + i128::from(at),
                     price,
@@ -248,7 +255,7 @@ impl<'l> Day<'l> {
                         .ok()
                         .and_then(|n| sizes.get(n).copied())
                         .unwrap_or(0),
-                    is_buy: chance.on("side").at(n).below(2) == 0,
+                    is_buy: takers.at(n).below(2) == 0,
                     id: self.number * self.listing.trades + slot.before + n,
                 }
             })

@@ -186,7 +186,9 @@ impl Listing {
     pub(crate) fn find(seed: u64, symbol: &str) -> Option<Self> {
         let chance = Chance::of(seed).on(symbol);
         if let Some((asset, money)) = symbol.split_once('/') {
-            return pair(chance, symbol, asset, money);
+            // A coin moves alike in all its pairs.
+            let level = Chance::of(seed).on(asset).on("level");
+            return pair((chance, level), symbol, asset, money);
         }
         if let Some(row) = SHARES.iter().find(|row| row.0 == symbol) {
             return Some(share(chance, row));
@@ -323,7 +325,12 @@ fn share(chance: Chance, row: &Row) -> Listing {
     }
 }
 
-fn pair(chance: Chance, symbol: &str, asset: &str, money: &str) -> Option<Listing> {
+fn pair(
+    (chance, level): (Chance, Chance),
+    symbol: &str,
+    asset: &str,
+    money: &str,
+) -> Option<Listing> {
     let &(_, name, price, price_scale, year, daily, size_scale) =
         COINS.iter().find(|coin| coin.0 == asset)?;
     let &(_, ppm) = MONEY.iter().find(|row| row.0 == money)?;
@@ -342,7 +349,7 @@ fn pair(chance: Chance, symbol: &str, asset: &str, money: &str) -> Option<Listin
         is_thin: money == "EUR" && !matches!(asset, "BTC" | "ETH"),
         splits: Vec::new(),
         yield_ppm: 0,
-        level: chance.on("level"),
+        level,
         noise: chance.on("noise"),
     })
 }

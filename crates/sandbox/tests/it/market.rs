@@ -237,6 +237,19 @@ fn a_revised_day_has_more_volume_and_still_adds_up() {
 }
 
 #[test]
+fn a_coin_costs_much_the_same_in_all_dollars_and_on_all_venues() {
+    let market = Market::new(1).unwrap();
+    let now = at("2025-06-13T19:30:20Z");
+    let prices = ["USD", "USDT", "USDC"].map(|money| {
+        let listing = market.listing(&format!("BTC/{money}")).unwrap();
+        let seen = listing.seen_by(money, 300_000);
+        market.last_trade(&seen, now).unwrap().price
+    });
+    let spread = prices.iter().max().unwrap() - prices.iter().min().unwrap();
+    assert!(spread < prices[0] * Decimal::new(3, 2), "{prices:?}");
+}
+
+#[test]
 fn a_span_beyond_all_time_is_empty() {
     let market = Market::new(1).unwrap();
     let listing = market.listing("BTC/USDT").unwrap();

@@ -18,4 +18,5 @@ mod house;
 mod http;
 mod market;
 mod place;
+mod sandbox;
 mod support;
