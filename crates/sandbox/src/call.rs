@@ -112,13 +112,17 @@ impl Call<'_> {
         self.get(name).unwrap_or(default)
     }
 
-    /// Returns a whole number, `default` without one.
+    /// Returns a whole number, `default` without one. What is larger than any time or place is cut, so
+    /// that sums of two of them are numbers still.
     ///
     /// # Errors
     /// The text, when it is no whole number.
     pub(crate) fn whole(&self, name: &str, default: i64) -> Result<i64, String> {
+        let end = i64::MAX / 4;
         self.get(name).map_or(Ok(default), |text| {
-            text.parse().map_err(|_not_a_number| text.to_owned())
+            let number = text.parse::<i64>();
+            let number = number.map_err(|_not_a_number| text.to_owned());
+            number.map(|number| number.clamp(-end, end))
         })
     }
 

@@ -596,7 +596,9 @@ impl Market {
 
 /// Returns whole seconds, rounded down.
 pub(crate) fn second(ns: i128) -> i64 {
-    i64::try_from(ns.div_euclid(1_000_000_000)).unwrap_or(i64::MAX / 2)
+    let end = i128::from(i64::MAX / 4);
+    let second = ns.div_euclid(1_000_000_000).clamp(-end, end);
+    i64::try_from(second).unwrap_or(0)
 }
 
 fn told(listing: &Listing, print: &Print) -> Trade {

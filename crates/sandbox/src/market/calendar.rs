@@ -70,7 +70,7 @@ impl Calendar {
     fn second(&self, date: Date, hour: i8, minute: i8) -> i64 {
         date.at(hour, minute, 0, 0)
             .to_zoned(self.zone.clone())
-            .map_or(0, |at| at.timestamp().as_second())
+            .map_or(end_of_time(date), |at| at.timestamp().as_second())
     }
 
     /// Returns the date in New York at `second`.
@@ -87,6 +87,12 @@ impl Calendar {
             info.abbreviation().to_owned(),
         )
     }
+}
+
+/// Returns a second beyond all moments, on the side of a date that has none.
+fn end_of_time(date: Date) -> i64 {
+    let end = i64::MAX / 8;
+    if date.year() > 0 { end } else { -end }
 }
 
 /// Returns the date in UTC at `second`.
@@ -115,9 +121,11 @@ pub(crate) fn day_number(date: Date) -> i64 {
     epoch.duration_until(date).as_hours() / 24
 }
 
-/// Returns the date `days` after `date`; the same date at the end of time.
+/// Returns the date `days` after `date`, or the last or first date there is.
 pub(crate) fn later(date: Date, days: i64) -> Date {
-    date.checked_add(days.days()).unwrap_or(date)
+    let span = jiff::Span::new().try_days(days);
+    let end = if days > 0 { Date::MAX } else { Date::MIN };
+    span.and_then(|span| date.checked_add(span)).unwrap_or(end)
 }
 
 fn nth(year: i16, month: i8, nth: i8, weekday: Weekday) -> Option<Date> {

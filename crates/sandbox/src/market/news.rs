@@ -33,6 +33,9 @@ pub struct Story {
     pub symbols: Vec<String>,
 }
 
+/// Nobody wrote anything before.
+const FIRST: Date = jiff::civil::date(2015, 1, 1);
+
 const PUBLISHERS: [(&str, &str); 6] = [
     ("Practice Wire", "wire.example"),
     ("Market Lantern", "lantern.example"),
@@ -78,13 +81,18 @@ impl Market {
     /// Returns the articles about `symbols` (canonical) with a time in `from..to`, oldest first.
     pub fn stories(&self, symbols: &[String], from: i64, to: i64) -> Vec<Story> {
         let mut found = Vec::new();
-        let (mut date, last) = (utc_date(from), utc_date(to - 1));
+        let (mut date, last) = (utc_date(from).max(FIRST), utc_date(to - 1));
+        let listings = symbols.iter().filter_map(|symbol| self.listing(symbol));
+        let chance = self.chance("news");
+        let listings: Vec<(Listing, Chance)> = listings
+            .map(|listing| {
+                let chance = chance.on(&listing.symbol);
+                (listing, chance)
+            })
+            .collect();
         while date <= last && from < to {
-            for symbol in symbols {
-                let listing = self.listing(symbol).filter(|l| l.listed <= date);
-                if let Some(listing) = listing {
-                    self.of_day(&listing, date, &mut found);
-                }
+            for (listing, chance) in listings.iter().filter(|l| l.0.listed <= date) {
+                of_day(listing, *chance, date, &mut found);
             }
             date = later(date, 1);
         }
@@ -101,36 +109,36 @@ impl Market {
         let shares = Listing::shares().into_iter().map(str::to_owned);
         shares.chain(coins).collect()
     }
+}
 
-    fn of_day(&self, listing: &Listing, date: Date, found: &mut Vec<Story>) {
-        let day = day_number(date);
-        let chance = self.chance("news").on(&listing.symbol).at(day);
-        for number in 0..chance.on("count").below(3) {
-            let chance = chance.at(number);
-            let name = listing.name.as_str();
-            let title = pick(&HEADLINES, chance.on("title"), "{}").replace("{}", name);
-            let summary = pick(&BODIES, chance.on("body"), "{}").replace("{}", name);
-            let at = utc_midnight(date) + chance.on("time").below(86_400);
-            let first = chance.on("publisher");
-            let copies = 1 + i64::from(chance.on("copied").below(4) == 0);
-            for copy in 0..copies {
-                let (publisher, host) = pick(&PUBLISHERS, first.at(copy), ("", ""));
-                let slug: String = title
-                    .to_lowercase()
-                    .replace(|c: char| !c.is_alphanumeric(), "-");
-                let id = (day * 10 + number) * 1_000 + chance.on("id").below(500) * 2 + copy;
-                found.push(Story {
-                    id,
-                    at: at + copy * 420,
-                    title: title.clone(),
-                    summary: summary.clone(),
-                    publisher,
-                    host,
-                    url: format!("https://{host}/{date}/{slug}-{id}"),
-                    author: pick(&AUTHORS, chance.on("author"), ""),
-                    symbols: vec![listing.symbol.clone()],
-                });
-            }
+fn of_day(listing: &Listing, chance: Chance, date: Date, found: &mut Vec<Story>) {
+    let day = day_number(date);
+    let chance = chance.at(day);
+    for number in 0..chance.on("count").below(3) {
+        let chance = chance.at(number);
+        let name = listing.name.as_str();
+        let title = pick(&HEADLINES, chance.on("title"), "{}").replace("{}", name);
+        let summary = pick(&BODIES, chance.on("body"), "{}").replace("{}", name);
+        let at = utc_midnight(date) + chance.on("time").below(86_400);
+        let first = chance.on("publisher");
+        let copies = 1 + i64::from(chance.on("copied").below(4) == 0);
+        for copy in 0..copies {
+            let (publisher, host) = pick(&PUBLISHERS, first.at(copy), ("", ""));
+            let slug: String = title
+                .to_lowercase()
+                .replace(|c: char| !c.is_alphanumeric(), "-");
+            let id = (day * 10 + number) * 1_000 + chance.on("id").below(500) * 2 + copy;
+            found.push(Story {
+                id,
+                at: at + copy * 420,
+                title: title.clone(),
+                summary: summary.clone(),
+                publisher,
+                host,
+                url: format!("https://{host}/{date}/{slug}-{id}"),
+                author: pick(&AUTHORS, chance.on("author"), ""),
+                symbols: vec![listing.symbol.clone()],
+            });
         }
     }
 }

@@ -483,7 +483,9 @@ fn news(call: &Call<'_>) -> Result<Reply, Reply> {
         Some(_) => span(call, true)?,
         None => (now - 30 * 86_400_000_000_000, now),
     };
-    let mut stories = call.market.stories(&asked, second(from), second(to) + 1);
+    let mut stories = call
+        .market
+        .stories(&asked, second(from), second(to.min(now)) + 1);
     if call.get("sort") != Some("asc") {
         stories.reverse();
     }

@@ -16,6 +16,8 @@ use crate::wire::{Json, fixed, list, object, read_time, utc};
 
 pub(super) struct Coinbase;
 
+/// Later than any time, in seconds.
+const FAR: i64 = 1_000_000_000_000;
 /// Upper bound on the bars of an answer.
 const MAX_BARS: i64 = 300;
 
@@ -79,6 +81,7 @@ fn candles(call: &Call<'_>) -> Result<Reply, Reply> {
     let time = |name: &str| {
         let read = |text: &str| {
             let epoch = text.parse::<i64>().ok();
+            let epoch = epoch.map(|second| second.clamp(-FAR, FAR));
             epoch.or_else(|| read_time(text, &TimeZone::UTC).map(second))
         };
         call.get(name)

@@ -223,8 +223,8 @@ fn paged(call: &Call<'_>, stories: &[Story]) -> Result<Reply, Reply> {
     if !call.is_paid && number > 1 && (number - 1).saturating_mul(size) >= DEVELOPER_RESULTS {
         let text = format!(
             "You have requested too many results. Developer accounts are limited to a max of 100 results. You are trying to request results {} to {}. Please upgrade to a paid plan if you need more results.",
-            (number - 1) * size,
-            number * size
+            (number - 1).saturating_mul(size),
+            number.saturating_mul(size)
         );
         return Err(error(426, "maximumResultsReached", &text));
     }

@@ -22,6 +22,8 @@ pub(super) struct Polygon;
 
 /// How far back who does not pay can see, in seconds.
 const FREE_SECONDS: i64 = 2 * 366 * 86_400;
+/// Upper bound on a multiplier.
+const MOST: i64 = 10_000;
 /// How late data is for who does not pay, in seconds.
 const DELAY_SECONDS: i64 = 15 * 60;
 
@@ -145,7 +147,10 @@ fn moment(call: &Call<'_>, listing: &Listing, text: &str, is_end: bool) -> Resul
 
 /// Reads multiplier and timespan: what the bars are made of, and how many seconds or dates one holds.
 fn timespan(multiplier: &str, text: &str) -> Option<(Step, Group)> {
-    let count: i64 = multiplier.parse().ok().filter(|count| *count > 0)?;
+    let count: i64 = multiplier
+        .parse()
+        .ok()
+        .filter(|count| (1..=MOST).contains(count))?;
     Some(match text {
         "second" => (Step::Seconds(1), Group::Seconds(count)),
         "minute" => (Step::Minutes(1), Group::Seconds(count * 60)),

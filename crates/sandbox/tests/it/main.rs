@@ -12,6 +12,7 @@ mod asking;
 mod detour;
 mod faults;
 mod forms;
+mod hostile;
 mod limits;
 mod market;
 mod naive;

@@ -274,4 +274,5 @@ fn what_is_not_listed_is_not_there() {
     let listing = market.listing("META").unwrap();
     let asked = ask(&listing, Step::Days(1), at("2014-01-01T00:00:00Z"));
     assert_eq!(market.bars(&asked)[0].date, date(2013, 1, 2));
+    assert!(market.midnight(&listing, Date::MAX) > 1_000_000_000_000);
 }
