@@ -273,6 +273,14 @@ impl AdapterError {
         }
     }
 
+    /// Returns what the provider said, without the secrets of the call; `None` when it was not a refusal.
+    pub fn said(&self) -> Option<&str> {
+        match self {
+            Self::Refused { said, .. } => Some(said),
+            _ => None,
+        }
+    }
+
     /// Returns what a refusal means; `None` for everything else.
     pub fn class(&self) -> Option<FailureClass> {
         match self {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use tradewind_catalog::UseCase;
 use tradewind_catalog::answer::TimeForm;
 use tradewind_catalog::endpoint::{Pages, ParameterRole};
-use tradewind_catalog::mapping::{Body, Cell, MAX_BYTES};
+use tradewind_catalog::mapping::{Body, Cell, MAX_BYTES, MappingError};
 use tradewind_catalog::offer::{self, Stamp};
 use tradewind_catalog::refusal::FailureClass;
 use tradewind_host::egress::Response;
@@ -81,12 +81,23 @@ impl Offer {
             clock,
             notes: Notes::default(),
         };
-        match (self.endpoint().use_case, self.grid.as_ref()) {
-            (UseCase::Bars, Some(grid)) => Ok(reading.bars(grid, &cells)),
-            (UseCase::Quote, _) => Ok(reading.events(&cells, quote, Rows::Quotes)),
-            (UseCase::Trades, _) => Ok(reading.events(&cells, trade, Rows::Trades)),
-            (_, _) => Ok(reading.events(&cells, article, Rows::Articles)),
+        let page = match (self.endpoint().use_case, self.grid.as_ref()) {
+            (UseCase::Bars, Some(grid)) => reading.bars(grid, &cells),
+            (UseCase::Quote, _) => reading.events(&cells, quote, Rows::Quotes),
+            (UseCase::Trades, _) => reading.events(&cells, trade, Rows::Trades),
+            (_, _) => reading.events(&cells, article, Rows::Articles),
+        };
+        // Rows of which not one can be read are no empty answer: the provider has changed its form.
+        let is_null = page.notes.iter().any(|note| matches!(note, Note::Nulls(_)));
+        let is_read = !page.rows.is_empty() || !page.outside.is_empty() || is_null;
+        if cells.is_empty() || is_read {
+            return Ok(page);
         }
+        Err(AdapterError::Mapping {
+            provider: self.provider().name.clone(),
+            endpoint: self.endpoint().id.clone(),
+            source: MappingError::Form,
+        })
     }
 
     /// Returns the body when it is the data that was asked for.
