@@ -58,6 +58,9 @@ impl Pair {
     }
 }
 
+/// More pairs than this have one cause.
+const MAX_APART: usize = 2;
+
 /// The rule.
 pub struct ParallelTrees;
 
@@ -67,7 +70,27 @@ impl Rule for ParallelTrees {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
-        for pair in pairs(context) {
+        let pairs = pairs(context);
+        // Copies of copies are one way of working, told once.
+        if pairs.len() > MAX_APART {
+            let mut folders: Vec<&str> = Vec::new();
+            for pair in &pairs {
+                for folder in [&pair.one, &pair.other] {
+                    if !folders.contains(&folder.as_str()) {
+                        folders.push(folder);
+                    }
+                }
+            }
+            let evidence = pairs.iter().filter_map(|pair| {
+                let path = joined(&pair.one, pair.names.first()?);
+                let note = format!("{} modules are in {} too", pair.names.len(), pair.other);
+                Some(Evidence::at(path, 1, note))
+            });
+            let title = format!("{} folders hold copies of the same modules", folders.len());
+            grouped(findings, title, evidence.collect());
+            return;
+        }
+        for pair in pairs {
             let evidence: Vec<Evidence> = pair
                 .names
                 .iter()
