@@ -1,7 +1,7 @@
 //! Usage: who asked whom for what, how often a provider had to be asked for it, and what that saved.
 //!
 //! Why in batches: a single answer is no event; counting it must cost nothing. Counts are kept in memory
-//! and added to the store's table every few seconds and at the end; a crash loses the last seconds of them,
+//! and added to the store's table twice a second and at the end; a crash loses the last of them,
 //! never a unit of quota, which `quota` writes down by itself. Not here: limits and what is left of them.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use tradewind_journal::rusqlite::{Row, params};
 use tradewind_journal::{Journal, ReadError, Reader, TxError};
 
 /// How often counts are written down.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_millis(500);
 /// Upper bound on different counts between two writings; what is beyond it is counted for `others`.
 const MAX_COUNTS: usize = 4_096;
 

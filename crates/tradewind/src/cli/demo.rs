@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tradewind_core::{Event, EventKind, Seq};
 use tradewind_host::process::{self, CommandSpec, ExitOutcome};
 use tradewind_journal::Filter;
+use tradewind_sandbox::{Running, Sandbox};
 
+use crate::market::SANDBOX_VARIABLE;
 use crate::place::{CONFIG_FILE, Place};
 use crate::report::{Exit, Failure, Outcome};
 use crate::terminal::{self, Tone, paint};
@@ -62,6 +64,7 @@ struct Demo {
     bot: PathBuf,
     state: PathBuf,
     place: Place,
+    sandbox: Running,
     step: u32,
 }
 
@@ -97,12 +100,16 @@ pub(crate) async fn run(args: Args) -> Outcome {
     };
     let (bot, state) = (home.join("tidebot"), home.join("state"));
     std::fs::create_dir_all(&bot).map_err(outside("the demo's folder cannot be made"))?;
+    let sandbox = Sandbox::start(tradewind_sandbox::Settings::default())
+        .await
+        .map_err(|e| Failure::from_error(Exit::Outside, &e))?;
     let program = std::env::current_exe().map_err(outside("this program cannot find itself"))?;
     let mut demo = Demo {
         program,
         place: Place::at(bot.clone(), state.clone()),
         bot,
         state,
+        sandbox,
         step: 0,
     };
     let told = demo.tell().await;
@@ -148,6 +155,8 @@ impl Demo {
         self.heading("Watch it");
         self.shown(&["up", "--detach", "--listen", "127.0.0.1:0"], Exit::Done)
             .await?;
+
+        self.market().await?;
 
         self.heading("A commit that breaks the strategy. The rule in `act` mode runs the tests");
         let before = self.last()?;
@@ -195,6 +204,60 @@ impl Demo {
             .await?;
         self.heading("Is the journal whole?");
         self.shown(&["log", "--verify"], Exit::Done).await
+    }
+
+    /// Shows the gateway: our words, then the bot's own script, unchanged.
+    async fn market(&mut self) -> Result<(), Failure> {
+        self.heading("Market data through one door. The providers are the sandbox: real limits, made-up prices");
+        let bars = [
+            "get",
+            "bars",
+            "AAPL",
+            "--provider",
+            "polygon",
+            "--adjust",
+            "splits",
+        ];
+        self.shown(&bars, Exit::Done).await?;
+        terminal::line(
+            "   The same question again, from this program or any other: nobody is asked twice.",
+        );
+        self.shown(
+            &[&bars[..], &["--format", "csv", "-o", "aapl.csv"]].concat(),
+            Exit::Done,
+        )
+        .await?;
+        self.heading("The bot's own script, unchanged: its calls go through the gateway as well");
+        let script = "scripts/quick_quote.py";
+        match self.python_with("requests").await {
+            Some(python) => {
+                self.shown(&["exec", "--", &python, script, "AAPL", "MSFT"], Exit::Done)
+                    .await?;
+            }
+            None => terminal::line(format_args!(
+                "   {script} needs the package requests, which is not here; with it: tradewind exec -- python {script} AAPL"
+            )),
+        }
+        // Counts are written down twice a second.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.shown(&["usage"], Exit::Done).await?;
+        // The file was for looking at; the commits to come are about something else.
+        std::fs::remove_file(self.bot.join("aapl.csv"))
+            .map_err(|e| Failure::because(Exit::Outside, "aapl.csv cannot be removed", &e))
+    }
+
+    /// Finds a Python that has a package.
+    async fn python_with(&self, package: &str) -> Option<String> {
+        for program in ["python3", "python", "py"] {
+            let spec =
+                CommandSpec::new(program, &self.bot).args(["-c", &format!("import {package}")]);
+            if let Ok(finished) = process::run(spec, CancellationToken::new()).await
+                && finished.status == ExitOutcome::Code(0)
+            {
+                return Some(program.to_owned());
+            }
+        }
+        None
     }
 
     fn farewell(&self, kept: Option<&Path>) {
@@ -268,6 +331,12 @@ impl Demo {
         spec.env
             .set
             .push(("TRADEWIND_STATE".into(), self.state.clone().into()));
+        let sandbox = self.sandbox.address().to_string();
+        spec.env.set.push((SANDBOX_VARIABLE.into(), sandbox.into()));
+        for name in ["POLYGON_API_KEY", "ALPHA_VANTAGE_API_KEY"] {
+            // The sandbox takes any key, and must not be shown the user's own.
+            spec.env.set.push((name.into(), "demo".into()));
+        }
         spec.env.set.push((
             "COLUMNS".into(),
             (terminal::width().saturating_sub(3)).to_string().into(),
