@@ -28,6 +28,7 @@ use tradewind_journal::{Journal, Options};
 use tradewind_market::bars::Bars;
 use tradewind_market::coverage::Answered;
 use tradewind_market::format::{Format, Numbers};
+use tradewind_market::http::stream;
 use tradewind_market::plan::Tariff;
 use tradewind_market::source::{FetchError, Fetched, Source};
 use tradewind_market::store::Store;
@@ -153,11 +154,18 @@ async fn main() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let journal = Journal::open(Options::new(dir.path(), Arc::clone(&clock))).unwrap();
     let folder = dir.path().join("market");
-    let store = tokio::task::spawn_blocking(|| Store::open(journal, folder)).await.unwrap().unwrap();
+    let store = tokio::task::spawn_blocking(|| Store::open(journal, folder))
+        .await
+        .unwrap()
+        .unwrap();
     let supervisor = Supervisor::new(None, Arc::clone(&clock), CancellationToken::new());
     let supply = Supply::new(store, clock, supervisor);
     let source = |identity, interval, length| -> (Arc<dyn Source>, Range<Key>) {
-        let made = Made { identity, grid: Grid::utc(interval), length };
+        let made = Made {
+            identity,
+            grid: Grid::utc(interval),
+            length,
+        };
         let first = made.first();
         (Arc::new(made), first..first + length)
     };
@@ -170,32 +178,38 @@ async fn main() {
         assert_eq!(held(&supply, &days, ten_years.clone()).await.len(), 2_520);
         times.push(began.elapsed());
     }
-    println!("ten years of days, in the process: {:.3} ms (goal: 1 ms)", ms(median(times)));
+    println!(
+        "ten years of days, in the process: {:.3} ms (goal: 1 ms)",
+        ms(median(times))
+    );
 
     let (minutes, million) = source("minutes", Interval::Minutes(1), MINUTES);
     let began = Instant::now();
     held(&supply, &minutes, million.clone()).await;
-    println!("a million minutes, fetched and written down: {:.0} ms", ms(began.elapsed()));
+    println!(
+        "a million minutes, fetched and written down: {:.0} ms",
+        ms(began.elapsed())
+    );
     let ready: Bytes = held(&supply, &minutes, million.clone())
         .await
-        .table(Numbers::Float)
+        .into_table(Numbers::Float)
         .encode(Format::Arrow)
         .unwrap()
         .into();
     let ours = {
         let (supply, minutes, million) = (supply.clone(), Arc::clone(&minutes), million.clone());
         get(move || {
-            let (supply, minutes, million) = (supply.clone(), Arc::clone(&minutes), million.clone());
+            let (supply, minutes, million) =
+                (supply.clone(), Arc::clone(&minutes), million.clone());
             async move {
                 let bars = held(&supply, &minutes, million).await;
-                let body = tokio::task::spawn_blocking(move || {
-                    bars.table(Numbers::Float).encode(Format::Arrow).unwrap()
-                });
-                body.await.unwrap()
+                stream::arrow(move || bars.into_table(Numbers::Float))
             }
         })
     };
-    let router = Router::new().route("/ours", ours).route("/floor", get(move || async move { ready.clone() }));
+    let router = Router::new()
+        .route("/ours", ours)
+        .route("/floor", get(move || async move { ready.clone() }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
@@ -209,9 +223,16 @@ async fn main() {
             size = bytes;
         }
         let median = median(times);
-        println!("a million minutes as Arrow over loopback, {path}: {:.1} ms ({} MB)", ms(median), size / 1_000_000);
+        println!(
+            "a million minutes as Arrow over loopback, {path}: {:.1} ms ({} MB)",
+            ms(median),
+            size / 1_000_000
+        );
         medians.push(median);
     }
-    println!("ratio to the floor: {:.2} (goal: 80 ms)", ms(medians[1]) / ms(medians[0]));
+    println!(
+        "ratio to the floor: {:.2} (goal: 80 ms)",
+        ms(medians[1]) / ms(medians[0])
+    );
     server.abort();
 }

@@ -86,40 +86,35 @@ impl Bars {
         })
     }
 
-    /// Returns them as a table.
-    pub fn table(&self, numbers: Numbers) -> Table {
-        let start = |key: &Key| {
-            let start = self.grid.start(*key).unwrap_or(Timestamp::MIN);
-            i64::try_from(start.as_nanosecond()).unwrap_or(i64::MIN)
-        };
+    /// Makes a table of them.
+    pub fn into_table(self, numbers: Numbers) -> Table {
         let rows = self.len();
-        let mut table = Table::of(rows).with(
-            "start",
-            Column::Time(self.rows.keys().iter().map(start).collect()),
-        );
-        for (value, name) in VALUES.into_iter().enumerate() {
-            let column = match numbers {
-                Numbers::Float => Column::Float(self.rows.column(value).to_vec()),
-                Numbers::Decimal => Column::Decimal(
-                    (0..rows)
-                        .map(|place| self.rows.exact(place, value))
-                        .collect(),
-                ),
+        let exact: Option<Vec<Column>> = (numbers == Numbers::Decimal).then(|| {
+            let column = |value| {
+                (0..rows)
+                    .map(|place| self.rows.exact(place, value))
+                    .collect()
             };
+            (0..VALUES.len())
+                .map(|value| Column::Decimal(column(value)))
+                .collect()
+        });
+        let (keys, floats, mut fetched) = self.rows.into_columns();
+        let mut table = Table::of(rows).with("start", Column::Time(self.grid.starts_ns(&keys)));
+        let columns = exact.unwrap_or_else(|| floats.into_iter().map(Column::Float).collect());
+        for (name, column) in VALUES.into_iter().zip(columns) {
             table = table.with(name, column);
         }
-        let fetched = self
-            .rows
-            .fetched_us()
-            .iter()
-            .map(|us| us.saturating_mul(1_000))
-            .collect();
+        for time in &mut fetched {
+            *time = time.saturating_mul(1_000);
+        }
+        let final_rows = self.final_rows;
         table
             .with(
                 "final",
-                Column::Truth((0..rows).map(|place| place < self.final_rows).collect()),
+                Column::Truth((0..rows).map(|place| place < final_rows).collect()),
             )
-            .with("provider", Column::Same(self.provider.clone()))
+            .with("provider", Column::Same(self.provider))
             .with("fetched_at", Column::Time(fetched))
             .with("stale", Column::Truth(vec![self.is_stale; rows]))
     }
@@ -170,8 +165,13 @@ mod tests {
 
     #[test]
     fn text_has_the_columns_of_the_contract() {
-        let csv =
-            String::from_utf8(bars().table(Numbers::Float).encode(Format::Csv).unwrap()).unwrap();
+        let csv = String::from_utf8(
+            bars()
+                .into_table(Numbers::Float)
+                .encode(Format::Csv)
+                .unwrap(),
+        )
+        .unwrap();
         assert_eq!(
             csv,
             "start,open,high,low,close,volume,final,provider,fetched_at,stale\n\
@@ -179,12 +179,18 @@ mod tests {
              2024-01-03T05:00:00Z,1.1,2,0.5,0.12345678901234568,,true,alpaca,2023-11-14T22:13:20Z,true\n\
              2024-01-04T05:00:00Z,1.1,2,0.5,1.5,3.25,false,alpaca,2023-11-14T22:14:20Z,true\n"
         );
-        let json = bars().table(Numbers::Decimal).encode(Format::Json).unwrap();
+        let json = bars()
+            .into_table(Numbers::Decimal)
+            .encode(Format::Json)
+            .unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(json[1]["close"], "0.1234567890123456789");
         assert_eq!(json[1]["volume"], serde_json::Value::Null);
         assert_eq!(json[2]["final"], false);
-        let json = bars().table(Numbers::Float).encode(Format::Json).unwrap();
+        let json = bars()
+            .into_table(Numbers::Float)
+            .encode(Format::Json)
+            .unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(json[0]["close"], 1.25);
     }
@@ -192,7 +198,7 @@ mod tests {
     #[test]
     fn columns_hold_every_digit_when_decimals_are_asked_for() {
         let file = bars()
-            .table(Numbers::Decimal)
+            .into_table(Numbers::Decimal)
             .encode(Format::Arrow)
             .unwrap();
         let mut batches =

@@ -12,10 +12,10 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use tradewind_catalog::offer::Adjust;
 use tradewind_core::Clock;
-use tradewind_host::egress::{BoxFuture, EgressError};
+use tradewind_host::egress::{BoxFuture, EgressError, Response};
 use tradewind_quota::{Governor, Urgency};
 
-use crate::adapter::{AdapterError, Offer, Proven, Rows, Span};
+use crate::adapter::{AdapterError, Offer, Page, Prepared, Proven, Rows, Span};
 use crate::grid::{Grid, Key};
 use crate::plan::Tariff;
 use crate::secrets::Keys;
@@ -96,10 +96,8 @@ impl OfferedSeries {
             let answer = governor.fetch(prepared.request.clone()).await;
             let answer = answer.map_err(|error| unheard(&self.offer.provider().name, error))?;
             fetched.calls += answer.attempts;
-            let page = self
-                .offer
-                .read(&prepared, &answer.response, self.clock.now())
-                .map_err(|error| failed(&self.offer.provider().name, &error))?;
+            let (offer, now) = (self.offer.clone(), self.clock.now());
+            let page = read(offer, prepared, answer.response, now).await?;
             fetched
                 .notes
                 .extend(page.notes.iter().map(ToString::to_string));
@@ -150,6 +148,19 @@ impl Source for OfferedSeries {
     }
 }
 
+/// Reads an answer on a thread that may take its time: bodies are large, and mappings count.
+pub(crate) async fn read(
+    offer: Offer,
+    prepared: Prepared,
+    response: Response,
+    now: Timestamp,
+) -> Result<Page, FetchError> {
+    let provider = offer.provider().name.clone();
+    let page = tokio::task::spawn_blocking(move || offer.read(&prepared, &response, now)).await;
+    let page = page.map_err(|_panicked| FetchError::Ended)?;
+    page.map_err(|error| failed(&provider, &error))
+}
+
 /// Says why an adapter gave no rows.
 pub(crate) fn failed(provider: &str, error: &AdapterError) -> FetchError {
     let provider = provider.to_owned();
@@ -157,7 +168,9 @@ pub(crate) fn failed(provider: &str, error: &AdapterError) -> FetchError {
         Some(class) => FetchError::Refused {
             provider,
             class,
-            said: error.to_string(),
+            said: error
+                .said()
+                .map_or_else(|| error.to_string(), str::to_owned),
         },
         None => FetchError::Adapter {
             provider,

@@ -11,6 +11,7 @@ use arrow_array::{
     ArrayRef, BooleanArray, Decimal128Array, Float64Array, RecordBatch, StringArray,
     TimestampNanosecondArray,
 };
+use arrow_buffer::OffsetBuffer;
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, Field, Schema};
 use jiff::Timestamp;
@@ -87,6 +88,9 @@ pub enum FormatError {
     /// Parquet refused.
     #[error("bars cannot be written as Parquet")]
     Parquet(#[from] ParquetError),
+    /// The texts of a column are too long for one array.
+    #[error("the answer is too long for one column; ask for less at once")]
+    TooLong,
     /// The digits of a column do not fit into a decimal of 128 bits.
     #[error(
         "the digits of {0} do not fit into one decimal column; ask for csv or json, or for floats"
@@ -138,19 +142,19 @@ impl Table {
     ///
     /// # Errors
     /// [`FormatError`].
-    pub fn encode(&self, format: Format) -> Result<Vec<u8>, FormatError> {
+    pub fn encode(self, format: Format) -> Result<Vec<u8>, FormatError> {
         match format {
             Format::Csv => Ok(self.csv().into_bytes()),
             Format::Json => Ok(self.json().into_bytes()),
             Format::Arrow => {
-                let batch = self.batch()?;
+                let batch = self.into_batch()?;
                 let about = batch.get_array_memory_size() + 4_096;
                 let mut file = FileWriter::try_new(Vec::with_capacity(about), &batch.schema())?;
                 file.write(&batch)?;
                 Ok(file.into_inner()?)
             }
             Format::Parquet => {
-                let batch = self.batch()?;
+                let batch = self.into_batch()?;
                 let settings = WriterProperties::builder()
                     .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
                     .build();
@@ -159,6 +163,21 @@ impl Table {
                 Ok(file.into_inner()?)
             }
         }
+    }
+
+    /// Writes it as an Arrow file, piece by piece, so that whoever reads need not wait for the whole.
+    ///
+    /// # Errors
+    /// [`FormatError`], also when `sink` refuses.
+    pub fn write_arrow(self, sink: impl std::io::Write) -> Result<(), FormatError> {
+        /// Rows of a piece: about a megabyte.
+        const PIECE: usize = 16_384;
+        let batch = self.into_batch()?;
+        let mut file = FileWriter::try_new(sink, &batch.schema())?;
+        for start in (0..batch.num_rows()).step_by(PIECE) {
+            file.write(&batch.slice(start, PIECE.min(batch.num_rows() - start)))?;
+        }
+        Ok(file.finish()?)
     }
 
     fn csv(&self) -> String {
@@ -212,12 +231,12 @@ impl Table {
         text
     }
 
-    fn batch(&self) -> Result<RecordBatch, FormatError> {
+    fn into_batch(self) -> Result<RecordBatch, FormatError> {
         let mut fields = Vec::with_capacity(self.columns.len());
         let mut arrays = Vec::with_capacity(self.columns.len());
-        for (name, column) in &self.columns {
-            let array = column.array(name, self.rows)?;
-            fields.push(Field::new(*name, array.data_type().clone(), true));
+        for (name, column) in self.columns {
+            let array = column.into_array(name, self.rows)?;
+            fields.push(Field::new(name, array.data_type().clone(), true));
             arrays.push(array);
         }
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
@@ -260,28 +279,41 @@ impl Column {
         })
     }
 
-    fn array(&self, name: &'static str, rows: usize) -> Result<ArrayRef, FormatError> {
+    /// Makes an array of it, without a copy where it can be.
+    fn into_array(self, name: &'static str, rows: usize) -> Result<ArrayRef, FormatError> {
         Ok(match self {
             Self::Time(values) => {
-                Arc::new(TimestampNanosecondArray::from(values.clone()).with_timezone("UTC"))
+                Arc::new(TimestampNanosecondArray::from(values).with_timezone("UTC"))
             }
             Self::Float(values) if values.iter().all(|value| value.is_finite()) => {
-                Arc::new(Float64Array::from(values.clone()))
+                Arc::new(Float64Array::from(values))
             }
             Self::Float(values) => {
                 let nulls = values
-                    .iter()
-                    .map(|value| Some(*value).filter(|v| v.is_finite()));
+                    .into_iter()
+                    .map(|value| Some(value).filter(|v| v.is_finite()));
                 Arc::new(nulls.collect::<Float64Array>())
             }
-            Self::Decimal(values) => decimals(values, name)?,
+            Self::Decimal(values) => decimals(&values, name)?,
             Self::Text(values) => Arc::new(values.iter().collect::<StringArray>()),
-            Self::Truth(values) => Arc::new(BooleanArray::from(values.clone())),
-            Self::Same(text) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
-                text, rows,
-            ))),
+            Self::Truth(values) => Arc::new(BooleanArray::from(values)),
+            Self::Same(text) => same(&text, rows)?,
         })
     }
+}
+
+/// Makes a column with the same text in every row.
+fn same(text: &str, rows: usize) -> Result<ArrayRef, FormatError> {
+    let bytes = text.as_bytes().repeat(rows);
+    let length = i32::try_from(text.len()).map_err(|_too_long| FormatError::TooLong)?;
+    let whole = i32::try_from(bytes.len()).map_err(|_too_long| FormatError::TooLong)?;
+    let ends = if length == 0 {
+        vec![0; rows + 1]
+    } else {
+        (0..=whole).step_by(text.len()).collect::<Vec<i32>>()
+    };
+    let ends = OffsetBuffer::new(ends.into());
+    Ok(Arc::new(StringArray::try_new(ends, bytes.into(), None)?))
 }
 
 /// Makes a column of decimals with as many places as the longest of them has.
@@ -319,7 +351,7 @@ mod tests {
         let table = Table::of(2)
             .with("title", Column::Text(titles))
             .with("n", Column::Float(vec![1.5, f64::NAN]));
-        let csv = String::from_utf8(table.encode(Format::Csv).unwrap()).unwrap();
+        let csv = String::from_utf8(table.clone().encode(Format::Csv).unwrap()).unwrap();
         assert_eq!(csv, "title,n\n\"Up, \"\"again\"\"\",1.5\n,\n");
         let json = table.encode(Format::Json).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
@@ -332,7 +364,7 @@ mod tests {
         let table = Table::of(0).with("at", Column::Time(Vec::new()));
         for name in Format::NAMES {
             let format: Format = name.parse().unwrap();
-            assert!(!table.encode(format).unwrap().is_empty());
+            assert!(!table.clone().encode(format).unwrap().is_empty());
         }
         assert_eq!(table.encode(Format::Json).unwrap(), b"[]\n");
     }
@@ -342,7 +374,7 @@ mod tests {
         let wide = [Decimal::MAX, Decimal::new(1, 28)].map(Some).to_vec();
         let table = Table::of(2).with("size", Column::Decimal(wide));
         assert!(matches!(
-            table.encode(Format::Arrow),
+            table.clone().encode(Format::Arrow),
             Err(FormatError::Digits("size"))
         ));
         assert!(table.encode(Format::Csv).is_ok());

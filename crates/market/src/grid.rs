@@ -121,6 +121,22 @@ impl Grid {
         self.midnight(self.date(key)?)
     }
 
+    /// Returns when each of these bars begins, in nanoseconds since 1970; the ends of time where it would lie
+    /// beyond them.
+    pub fn starts_ns(&self, keys: &[Key]) -> Vec<i64> {
+        let nanoseconds = |second: i64| second.saturating_mul(1_000_000_000);
+        if let Some(length) = self.interval.seconds() {
+            let start =
+                |key: &Key| nanoseconds(key.saturating_mul(length).saturating_add(self.offset_s));
+            return keys.iter().map(start).collect();
+        }
+        let start = |key: &Key| {
+            self.start(*key)
+                .map_or(i64::MIN, |at| nanoseconds(at.as_second()))
+        };
+        keys.iter().map(start).collect()
+    }
+
     /// Returns the first day of a bar of a day or longer; `None` for shorter ones.
     pub fn date(&self, key: Key) -> Option<Date> {
         match self.interval {
@@ -213,6 +229,7 @@ mod tests {
             let (start, next) = (grid.start(key).unwrap(), grid.start(key + 1).unwrap());
             prop_assert!(start <= moment && moment < next, "{start} <= {moment} < {next}");
             prop_assert_eq!(grid.key(start), Some(key));
+            prop_assert_eq!(i128::from(grid.starts_ns(&[key])[0]), start.as_nanosecond());
             prop_assert_eq!(grid.keys(start, next), Some(key..key + 1));
         }
     }

@@ -7,6 +7,7 @@
 //! `RateLimit-Policy`. Not here: who may ask (the edge), what is answered ([`crate::service`]).
 
 mod question;
+pub mod stream;
 
 use std::time::Duration;
 
@@ -22,11 +23,14 @@ use tradewind_catalog::refusal::FailureClass;
 use tradewind_core::Recovery;
 use tradewind_host::egress::EgressError;
 
-use crate::format::{Format, Table};
+use crate::format::{Format, Numbers, Table};
 use crate::pass::{Call, Pass, PassError, Passed};
 use crate::service::{Answer, MarketError, Service};
 use crate::source::FetchError;
 use question::{consumer, moments_question, question, urgency};
+
+/// Rows from which on an answer is sent while it is written.
+const LONG: usize = 100_000;
 
 /// Builds the router.
 pub fn router<S: Clone + Send + Sync + 'static>(service: Service, pass: Pass) -> Router<S> {
@@ -242,7 +246,9 @@ async fn bars_answered(
     let answer = service.bars(&ask).await.map_err(|error| problem(&error))?;
     let about = describe(service, &answer);
     let bars = answer.bars;
-    written(move || bars.table(numbers), format, about).await
+    // Decimals may turn out not to fit, which has to be said before the answer begins.
+    let is_long = bars.len() > LONG && numbers == Numbers::Float;
+    written(move || bars.into_table(numbers), is_long, format, about).await
 }
 
 async fn moments_answered(
@@ -267,15 +273,22 @@ async fn moments_answered(
         Some(moments.fetched_at),
         &status,
     );
-    written(move || moments.table(numbers), format, about).await
+    written(move || moments.table(numbers), false, format, about).await
 }
 
 /// Writes an answer. A million rows take a while; other callers must not wait for them.
 async fn written(
     table: impl FnOnce() -> Table + Send + 'static,
+    is_long: bool,
     format: Format,
     about: HeaderMap,
 ) -> Result<Response, Problem> {
+    if format == Format::Arrow && is_long {
+        let kind = HeaderValue::from_static(format.media_type());
+        let mut response = ([(header::CONTENT_TYPE, kind)], stream::arrow(table)).into_response();
+        response.headers_mut().extend(about);
+        return Ok(response);
+    }
     let body = tokio::task::spawn_blocking(move || table().encode(format)).await;
     let body = body.map_err(|_panicked| Problem {
         status: StatusCode::INTERNAL_SERVER_ERROR,

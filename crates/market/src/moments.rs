@@ -17,7 +17,7 @@ use tradewind_core::{Article, Clock, Instrument, Quote, Side, Trade};
 use tradewind_quota::{Governor, Urgency};
 
 use crate::adapter::{Offer, Rows, Span};
-use crate::fetch::{failed, unheard};
+use crate::fetch::{failed, read, unheard};
 use crate::format::{Column, Numbers, Table};
 use crate::secrets::Keys;
 use crate::service::{When, moment};
@@ -296,9 +296,7 @@ impl Desk {
             let answer = governor.fetch(prepared.request.clone()).await;
             let answer = answer.map_err(|error| unheard(provider, error))?;
             calls += answer.attempts;
-            let page = offer
-                .read(&prepared, &answer.response, self.clock.now())
-                .map_err(|error| failed(provider, &error))?;
+            let page = read(offer.clone(), prepared, answer.response, self.clock.now()).await?;
             all = Some(joined(all, page.rows));
             cursor = page.next;
             let has_enough = all.as_ref().is_some_and(|rows| rows.len() >= ask.limit);

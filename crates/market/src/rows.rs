@@ -69,6 +69,21 @@ pub enum RowsError {
 }
 
 impl Rows {
+    /// Makes room for so many.
+    pub fn with_capacity(rows: usize) -> Self {
+        Self {
+            keys: Vec::with_capacity(rows),
+            values: std::array::from_fn(|_| Vec::with_capacity(rows)),
+            fetched_us: Vec::with_capacity(rows),
+            exact: BTreeMap::new(),
+        }
+    }
+
+    /// Returns keys, values and times of fetching as they are, without a copy.
+    pub fn into_columns(self) -> (Vec<Key>, [Vec<f64>; 5], Vec<i64>) {
+        (self.keys, self.values, self.fetched_us)
+    }
+
     /// Returns how many there are.
     pub fn len(&self) -> usize {
         self.keys.len()

@@ -657,7 +657,8 @@ fn loaded(series: &Series, span: &Range<Key>) -> Option<Rows> {
         }
         parts
     };
-    let mut all = Rows::default();
+    let places = parts.iter().map(|rows| rows.places(span).len());
+    let mut all = Rows::with_capacity(places.sum());
     for rows in parts {
         all.append(&rows, span);
     }
