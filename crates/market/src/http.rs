@@ -58,8 +58,8 @@ async fn pass_on(
     let whole = uri.path_and_query().map_or("/", |whole| whole.as_str());
     // The path as it came: what was decoded and written again may be another one, and its signature wrong.
     let rest = whole
-        .trim_start_matches("/p/")
-        .split_once('/')
+        .strip_prefix("/p/")
+        .and_then(|rest| rest.split_once('/'))
         .map_or("", |(_, rest)| rest);
     let urgency = match urgency(&headers, pass.now()) {
         Ok(urgency) => urgency,

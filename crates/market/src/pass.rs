@@ -45,9 +45,8 @@ const OF_THE_CONNECTION: &[&str] = &[
     "upgrade",
     "host",
     "content-length",
-    // What comes out of here is whole and plain.
+    // What is compressed on the way is plain again when it is handed on.
     "accept-encoding",
-    "content-encoding",
 ];
 /// Headers that say who asks and choose nothing.
 const OF_THE_CALLER: &[&str] = &[
@@ -216,7 +215,10 @@ impl Pass {
             .provider(&call.provider)
             .ok_or_else(unknown)?;
         let (name, host) = host(provider, call.host.as_deref())?;
-        let path = call.path_and_query.trim_start_matches('/');
+        let path = call
+            .path_and_query
+            .strip_prefix('/')
+            .unwrap_or(&call.path_and_query);
         let url =
             Url::parse(&format!("https://{name}/{path}")).map_err(|_error| PassError::Address)?;
         let mut request = Request::new(call.method.clone(), url);

@@ -204,6 +204,11 @@ impl Store {
             })
         })?;
         let named = journal.transact_blocking(|tx| {
+            // An answer may have come for a series that was being pruned.
+            tx.execute(
+                "DELETE FROM market_segments WHERE series NOT IN (SELECT id FROM market_series)",
+                [],
+            )?;
             tx.query(
                 "SELECT series, slot, digest FROM market_segments WHERE digest IS NOT NULL",
                 [],

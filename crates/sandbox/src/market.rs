@@ -4,7 +4,7 @@
 //! for any day without the days before it, and two runs see the same. What is not over at `now` is cut
 //! there: the last bar is open while it is being made.
 //! Simplified: there is no trading outside the session of New York, and no trade is ever cancelled.
-//! Not here: how a provider spells it ([`crate::providers`]). Start reading at [`day`].
+//! Not here: how a provider spells it ([`mod@crate::providers`]). Start reading at [`day`].
 
 pub mod calendar;
 pub(crate) mod chance;

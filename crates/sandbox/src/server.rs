@@ -6,7 +6,7 @@
 //! - Bounds: 256 connections, 1 MiB of request, ten seconds for its head.
 //! - When it ends: what was asked is answered, for at most half a second.
 //!
-//! Not here: what is answered ([`crate::providers`]), limits ([`crate::limits`]).
+//! Not here: what is answered ([`mod@crate::providers`]), limits ([`crate::limits`]).
 
 mod control;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tradewind_engine::Supervisor;
 use tradewind_host::clock::SystemUptime;
 use tradewind_host::dirs;
-use tradewind_host::egress::{DirectEgress, Egress};
+use tradewind_host::egress::{BoxFuture, DirectEgress, Egress, EgressError, Request, Response};
 use tradewind_journal::Journal;
 use tradewind_market::pass::Pass;
 use tradewind_market::secrets::Keyring;
@@ -31,11 +31,37 @@ const PRUNE_EVERY: Duration = Duration::from_hours(1);
 /// Names the variable that leads every call for a provider to a sandbox instead.
 pub(crate) const SANDBOX_VARIABLE: &str = "TRADEWIND_SANDBOX";
 
+/// No way out: what is held is served, and everything else is told why it cannot be asked for.
+#[derive(Debug)]
+struct NoWire(String);
+
+impl Egress for NoWire {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, EgressError>> {
+        let host = request.url.host_str().unwrap_or("no host").to_owned();
+        let reason = self.0.clone();
+        Box::pin(async move {
+            Err(EgressError::Held {
+                host,
+                reason,
+                retry_after: None,
+            })
+        })
+    }
+}
+
 /// Returns the way out: the providers themselves, or the sandbox that the variable names.
 fn wire() -> Result<Arc<dyn Egress>, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::from_error(Exit::Outside, error);
     let Some(address) = std::env::var_os(SANDBOX_VARIABLE).filter(|text| !text.is_empty()) else {
-        return Ok(Arc::new(DirectEgress::new().map_err(|e| failed(&e))?));
+        return Ok(match DirectEgress::new() {
+            Ok(direct) => Arc::new(direct),
+            Err(error) => {
+                terminal::warn(format_args!(
+                    "no provider can be asked: {error}; install the certificate authorities of your system (ca-certificates)"
+                ));
+                Arc::new(NoWire(error.to_string()))
+            }
+        });
     };
     let address = address.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
         Failure::new(Exit::Config, format!("{SANDBOX_VARIABLE} is no address"))

@@ -154,7 +154,13 @@ async fn door(place: &Place, supervisor: &Supervisor) -> Result<Door, Failure> {
                 wire,
             });
         }
-        if let Some(journal) = place.try_journal(deadline).await? {
+        let taken = place.try_journal(deadline).await.map_err(|failure| match failure.exit {
+            Exit::Daemon => failure.hint(
+                "another program holds the one ledger, perhaps one under `tradewind exec`; with `tradewind up --detach` all of them share it",
+            ),
+            _ => failure,
+        });
+        if let Some(journal) = taken? {
             let market = market::open(place, &journal, supervisor).await?;
             return Ok(Door::Here(market.pass));
         }

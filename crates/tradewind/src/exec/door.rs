@@ -60,7 +60,10 @@ async fn through(
     wire: &DirectEgress,
     call: Call,
 ) -> Result<Response<Body>, EgressError> {
-    let path = call.path_and_query.trim_start_matches('/');
+    let path = call
+        .path_and_query
+        .strip_prefix('/')
+        .unwrap_or(&call.path_and_query);
     let url =
         Url::parse(&format!("{base}/p/{}/{path}", call.provider)).map_err(|_not_an_address| {
             EgressError::Held {

@@ -199,9 +199,8 @@ impl Proxy {
         let (provider, host) = self.shared.catalog.by_host(name)?;
         let is_ours = host.role != Role::Stream
             && !provider.judges_tls_fingerprint
-            && address
-                .port_u16()
-                .is_none_or(|port| host.ports.contains(&port));
+            // Calls leave for the usual port; another one is another service.
+            && address.port_u16().is_none_or(|port| port == 443);
         is_ours.then(|| (provider.name.clone(), name.to_ascii_lowercase()))
     }
 
@@ -345,6 +344,8 @@ impl Proxy {
             "host",
             "content-length",
             "transfer-encoding",
+            // What it is compressed with on the way is our affair.
+            "accept-encoding",
         ] {
             asked.headers.remove(name);
         }
@@ -354,12 +355,7 @@ impl Proxy {
                 let mut response = Response::new(Body::from(answer.body));
                 *response.status_mut() = answer.status;
                 *response.headers_mut() = answer.headers;
-                for name in [
-                    "connection",
-                    "transfer-encoding",
-                    "content-length",
-                    "content-encoding",
-                ] {
+                for name in ["connection", "transfer-encoding", "content-length"] {
                     response.headers_mut().remove(name);
                 }
                 response

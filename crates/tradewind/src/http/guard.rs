@@ -123,15 +123,20 @@ impl Policy {
         }
     }
 
+    /// Says whether `Authorization` carries our token, and not somebody else's.
+    fn is_ours(&self, headers: &HeaderMap) -> bool {
+        single(headers, header::AUTHORIZATION.as_str())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .is_some_and(|(_, token)| digest(token.trim()) == self.token_digest)
+    }
+
     fn has_token(&self, headers: &HeaderMap) -> bool {
         // Where `Authorization` is the provider's, ours has a header of its own.
         if let Some(token) = single(headers, TOKEN_HEADER) {
             return digest(token.trim()) == self.token_digest;
         }
-        single(headers, header::AUTHORIZATION.as_str())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .is_some_and(|(_, token)| digest(token.trim()) == self.token_digest)
+        self.is_ours(headers)
     }
 }
 
@@ -153,12 +158,16 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// The middleware around every handler.
-pub(crate) async fn check(State(hub): State<Hub>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(hub): State<Hub>, mut request: Request, next: Next) -> Response {
     match hub
         .policy()
         .decide(request.method(), request.uri(), request.headers())
     {
         Ok(()) => {
+            if hub.policy().is_ours(request.headers()) {
+                // It has done its work here; a call that is passed on must not carry it to a provider.
+                request.headers_mut().remove(header::AUTHORIZATION);
+            }
             let mut response = next.run(request).await;
             let headers = response.headers_mut();
             headers.insert(

@@ -169,10 +169,16 @@ fn what_a_program_fetched_through_the_daemon_is_counted_for_it() {
         .replace("Authorization: Bearer", "X-Tradewind-Token:");
     let through = daemon.ask("GET", path, &[&token], "");
     assert_eq!(through.status, 200, "{through:?}");
+    // The token that opens our door goes no further. This provider would take it for a key, and the sandbox
+    // takes any: it sees none.
+    let polygon = "/p/polygon/v2/aggs/ticker/AAPL/range/1/day/2024-03-01/2024-03-15";
+    let refused = daemon.ask("GET", polygon, &[&daemon.bearer()], "");
+    assert_eq!(refused.status, 401, "{refused:?}");
+    assert_eq!(practice.requests("polygon"), 1, "{refused:?}");
     let counted = practice.user.until("the count", || {
         let text = practice.user.ok(&repo.path, &["usage", "--format", "json"]);
         let usage: serde_json::Value = serde_json::from_str(&text).unwrap();
-        (usage["sum"]["calls"] == 2).then_some(usage)
+        (usage["sum"]["calls"] == 3).then_some(usage)
     });
     assert!(counted.to_string().contains("\"curl\""), "{counted}");
 }
