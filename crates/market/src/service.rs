@@ -160,7 +160,7 @@ pub enum MarketError {
         reasons: Vec<NoOffer>,
     },
     /// Those who have it need a key that is nowhere.
-    #[error("a key is missing: {}", missing.join("; "))]
+    #[error("nobody can be asked without a key: {}", missing.join("; "))]
     NoKey {
         /// For each provider, what to set.
         missing: Vec<String>,
@@ -448,6 +448,14 @@ impl Service {
         offers.sort_by_key(rank);
         let mut missing = BTreeMap::new();
         for offer in offers {
+            let name = offer.provider().name.clone();
+            if provider.is_none() && !offer.is_official() && !prefer.contains(&name) {
+                // What may end any day, and judges who asks, is asked on somebody's word only.
+                let why =
+                    format!("{name} has it, but is not offered to customers: name it to ask it");
+                missing.insert(name, why);
+                continue;
+            }
             if shared.keyring.has_all(offer.provider()) {
                 let plan = shared
                     .quota

@@ -116,8 +116,6 @@ async fn a_wrong_key_is_recognised() {
         let class = class(&running, provider, url, "wrong").await;
         let expected = match provider {
             "binance" | "coinbase" | "kraken" | "yahoo" => None,
-            // How Tiingo refuses a key is in no recording; the catalog says nothing of it.
-            "tiingo" => Some(FailureClass::BadRequest),
             _ => Some(FailureClass::Auth),
         };
         assert_eq!(class, expected, "{provider}");

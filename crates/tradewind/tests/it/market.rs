@@ -180,6 +180,16 @@ fn a_wrong_key_is_told_as_such_and_no_key_is_ever_kept_or_shown() {
     let none = practice.get(&["AAPL", "-p", "alpaca"]);
     assert_eq!(none.code, Some(3), "{none:#?}");
     assert!(none.err.contains("APCA_API_KEY_ID"), "{none:#?}");
+    // Nobody is asked who was not meant: Yahoo has it without a key, and bans whom it does not like.
+    let anybody = practice.get(&["AAPL", "--adjust", "splits"]);
+    assert_eq!(anybody.code, Some(3), "{anybody:#?}");
+    assert!(
+        anybody
+            .err
+            .contains("yahoo has it, but is not offered to customers"),
+        "{anybody:#?}"
+    );
+    assert_eq!(practice.calls("yahoo"), 0);
     practice.user.set("APCA_API_KEY_ID", CANARY);
     let daemon = practice.up();
     let answer = daemon.ask("GET", "/v1/bars/AAPL.csv?provider=alpaca", &[], "");
