@@ -142,6 +142,17 @@ mod tests {
     }
 
     #[test]
+    fn the_file_that_the_how_to_page_shows_is_right() {
+        let page = include_str!("../../../docs/how-to/use-the-gateway.md");
+        let shown = page
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let read = Settings::parse(shown.unwrap(), Catalog::builtin_shared());
+        assert!(read.is_ok(), "{:?}", read.err());
+    }
+
+    #[test]
     fn an_empty_file_is_right() {
         assert!(Settings::parse("", Catalog::builtin_shared()).is_ok());
     }

@@ -61,6 +61,13 @@ pub(crate) fn run(place: &Place, args: &Args) -> Outcome {
         }
         Action::Check { format, user: true } => {
             let path = settings::path()?;
+            if !path.exists() {
+                terminal::line(format_args!(
+                    "There is no {}: everything in it has its default.",
+                    path.display()
+                ));
+                return Ok(Exit::Done);
+            }
             let loaded = settings::catalog()?;
             let text = read(&path)?;
             let parsed = settings::Settings::parse(&text, &loaded.catalog);

@@ -75,7 +75,7 @@ struct BarsArgs {
     /// Length of a bar: 1m, 5m, 15m, 1h, 4h, 1d, 1w, 1mo
     #[arg(short, long, default_value = "1d")]
     interval: String,
-    /// First day or moment: 2024-01-31 is midnight at the venue; default: 250 bars before the end
+    /// First day or moment: 2024-01-31 is midnight at the venue; default: 250 times the length before the end
     #[arg(short, long)]
     start: Option<String>,
     /// Day or moment that is not included any more; default: now
