@@ -9,3 +9,4 @@ pub(crate) mod authority;
 pub(crate) mod door;
 pub(crate) mod environment;
 pub(crate) mod proxy;
+pub(crate) mod way;

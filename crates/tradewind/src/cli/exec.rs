@@ -1,27 +1,34 @@
 //! `tradewind exec -- COMMAND`: an unmodified program whose calls to providers go through the gateway.
 
+mod summary;
+mod tape;
+
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tradewind_catalog::Catalog;
 use tradewind_engine::Supervisor;
 use tradewind_host::egress::DirectEgress;
 use tradewind_host::process::{self, CommandSpec, ExitOutcome};
 use tradewind_quota::{Class, Urgency};
 
+use super::Format;
 use crate::client::Daemon;
 use crate::exec::authority::Authority;
 use crate::exec::door::Door;
 use crate::exec::environment::Files;
-use crate::exec::proxy::{Carried, Parts, Proxy};
+use crate::exec::proxy::{Parts, Proxy};
+use crate::exec::way::Way;
 use crate::market;
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::settings;
-use crate::terminal::{self, Tone, paint};
+use summary::Ended;
 
 /// How long the gateway may take to write down what is under way once the program has ended.
 const END_LIMIT: Duration = Duration::from_secs(10);
@@ -36,9 +43,16 @@ The program learns of it by its environment only: HTTPS_PROXY and the usual vari
 hook on PYTHONPATH leads aiohttp and ccxt's asynchronous half there too. The authority is made for this one run, in
 memory. Node reads proxy variables in fetch from version 24 on.
 
+A recording holds calls for data and their answers, without keys; orders and everything else are never in it. While it
+is played nothing leaves this machine through the gateway, what is not in it is refused with status 599, and the
+command ends with 1. Streams are carried unread, so no recording has their frames. TRADEWIND_REPLAY_CLOCK holds the time at
+which the recording began, while it is made and when it is played; nothing forces a program to use it.
+
 Examples:
   tradewind exec -- python bot.py
-  tradewind exec --consumer scan --priority backfill -- python -m mybot.scan")]
+  tradewind exec --consumer scan --priority backfill -- python -m mybot.scan
+  tradewind exec --record tests/market.json -- pytest
+  tradewind exec --replay tests/market.json -- pytest")]
 pub(crate) struct Args {
     /// Who the calls are counted for; default: the program's name
     #[arg(long, value_name = "NAME")]
@@ -46,6 +60,18 @@ pub(crate) struct Args {
     /// How urgent its calls for data are
     #[arg(long, value_enum, default_value_t)]
     priority: Priority,
+    /// Write calls for data and their answers into this file, without keys; only a cassette is overwritten
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    record: Option<PathBuf>,
+    /// Answer calls for data from this file; nothing leaves this machine
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+    /// With --replay: a host outside the catalog that the program may reach; may be repeated
+    #[arg(long, value_name = "HOST", requires = "replay")]
+    allow: Vec<String>,
+    /// The form of what is said at the end, on standard error
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
     /// Say nothing at the end
     #[arg(short, long)]
     quiet: bool,
@@ -81,52 +107,118 @@ impl Priority {
 
 pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     let outside = |error: &dyn std::error::Error| Failure::from_error(Exit::Outside, error);
+    let Some((program, arguments)) = args.command.split_first() else {
+        return Err(Failure::new(Exit::Usage, "no command is given"));
+    };
     let consumer = args
         .consumer
         .clone()
         .unwrap_or_else(|| usual_name(&args.command));
     let token = CancellationToken::new();
     let supervisor = Supervisor::new(None, place.clock(), token);
-    let door = door(place, &supervisor).await?;
+    let catalog = Arc::new(settings::catalog()?.catalog);
+    let way = way(place, &args, &catalog, &supervisor).await?;
+    let clock = match &way {
+        Way::Gateway(_) => None,
+        Way::Record(_, recorder) => Some(recorder.started()),
+        Way::Replay(player) => Some(player.recorded_at()),
+    };
     let authority = Authority::new().map_err(|e| Failure::from_error(Exit::Bug, &e))?;
     let files = Files::write(authority.certificate()).map_err(|e| outside(&e))?;
     let password = tradewind_host::random::token().map_err(|e| outside(&e))?;
     let parts = Parts {
-        catalog: Arc::new(settings::catalog()?.catalog),
+        catalog,
         authority,
-        door,
+        way,
+        allowed: args.allow.iter().map(|h| h.to_ascii_lowercase()).collect(),
         consumer,
         urgency: args.priority.urgency(),
         password: password.clone(),
-        wire: DirectEgress::new().map_err(|e| outside(&e))?,
+        // Without certificate authorities plain calls can be carried still, and nobody else is asked by it.
+        wire: DirectEgress::new()
+            .or_else(|_no_authorities| DirectEgress::loopback())
+            .map_err(|e| outside(&e))?,
         supervisor: supervisor.clone(),
     };
     let (proxy, address) = Proxy::start(parts)
         .await
         .map_err(|e| Failure::because(Exit::Outside, "no port for the gateway can be had", &e))?;
-    let Some((program, arguments)) = args.command.split_first() else {
-        return Err(Failure::new(Exit::Usage, "no command is given"));
-    };
     let mut spec = CommandSpec::new(program, place.cwd()).args(arguments);
-    spec.env = files.environment(address, &password);
+    spec.env = files.environment(address, &password, clock);
     let ended = process::run_attached(&spec).await;
     let unfinished = supervisor.shut_down(END_LIMIT).await;
     drop(files);
     let ended = ended.map_err(|e| {
         Failure::from_error(Exit::Usage, &e).hint("give a program that is on the PATH, after `--`")
     })?;
-    if !args.quiet {
-        summarise(&proxy.carried());
-    }
     if !unfinished.is_empty() {
         tracing::debug!(?unfinished, "connections of the program were still open");
     }
+    let found = finish(place, &args, &proxy)?;
     match ended {
-        ExitOutcome::Code(0) => Ok(Exit::Done),
+        ExitOutcome::Code(0) => Ok(found),
         ExitOutcome::Code(code) => end_as(code),
         // As shells say it.
         ExitOutcome::Signal(signal) => end_as(128 + signal),
         ExitOutcome::TimedOut | ExitOutcome::Cancelled => Ok(Exit::Outside),
+    }
+}
+
+/// Finds out what becomes of calls.
+async fn way(
+    place: &Place,
+    args: &Args,
+    catalog: &Arc<Catalog>,
+    supervisor: &Supervisor,
+) -> Result<Way, Failure> {
+    if let Some(path) = &args.replay {
+        return tape::replay(catalog, &place.cwd().join(path)).map(Way::Replay);
+    }
+    let recorder = match &args.record {
+        Some(path) => Some(tape::record(place, catalog, &place.cwd().join(path)).await?),
+        None => None,
+    };
+    let door = door(place, supervisor).await?;
+    Ok(match recorder {
+        Some(recorder) => Way::Record(door, recorder),
+        None => Way::Gateway(door),
+    })
+}
+
+/// Writes down what was recorded, says what happened, and whether something is amiss with it.
+fn finish(place: &Place, args: &Args, proxy: &Proxy) -> Outcome {
+    let carried = proxy.carried();
+    let shown = args.record.as_ref().or(args.replay.as_ref());
+    let shown = shown.cloned().unwrap_or_default();
+    let say = |ended: &Ended<'_>| {
+        if !args.quiet {
+            summary::say(args.format, &carried, ended);
+        }
+    };
+    match proxy.way() {
+        Way::Gateway(_) => {
+            say(&Ended::Gateway);
+            Ok(Exit::Done)
+        }
+        Way::Record(_, recorder) => {
+            proxy.tell_unread(recorder);
+            let written = tape::write(recorder, &place.cwd().join(&shown))?;
+            say(&Ended::Recorded(&shown, &written));
+            Ok(if written.is_written && written.lost() == 0 {
+                Exit::Done
+            } else {
+                Exit::Found
+            })
+        }
+        Way::Replay(player) => {
+            let tally = player.tally();
+            say(&Ended::Replayed(&shown, &tally));
+            Ok(if tally.missing.is_empty() && tally.refused.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Found
+            })
+        }
     }
 }
 
@@ -186,40 +278,6 @@ fn usual_name(command: &[OsString]) -> String {
     let chosen = script.filter(|_| is_interpreter).unwrap_or(program);
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
     chosen.chars().filter(is_plain).take(60).collect()
-}
-
-fn summarise(carried: &Carried) {
-    let answered: Vec<_> = carried
-        .answered
-        .iter()
-        .map(|(provider, count)| format!("{count} to {provider}"))
-        .collect();
-    if answered.is_empty() {
-        terminal::note(paint_note(
-            "No call to a provider of the catalog went through the gateway.",
-        ));
-    } else {
-        terminal::note(paint_note(&format!(
-            "Through the gateway: {}. `tradewind usage` says what they cost and saved.",
-            answered.join(", ")
-        )));
-    }
-    let hosts: Vec<_> = carried
-        .tunnelled
-        .keys()
-        .map(|host| terminal::one_line(host, 60))
-        .collect();
-    if !hosts.is_empty() {
-        let shown = hosts.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        terminal::note(paint_note(&format!(
-            "Carried unread: {} hosts ({shown}).",
-            hosts.len()
-        )));
-    }
-}
-
-fn paint_note(text: &str) -> String {
-    format!("{} {text}", paint(Tone::Dim, "tradewind:"))
 }
 
 #[cfg(test)]

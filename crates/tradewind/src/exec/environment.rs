@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use tradewind_host::files::{self, FileError, Mode};
 use tradewind_host::process::Env;
 
+/// Names the variable that holds the time at which a recording began, while it is made and when it is played.
+const CLOCK_VARIABLE: &str = "TRADEWIND_REPLAY_CLOCK";
 const HOOK: &str = include_str!("sitecustomize.py");
 
 /// Files that the child needs: its authorities, and the hook for Python.
@@ -70,10 +73,18 @@ impl Files {
         self.path().join("tradewind.pem")
     }
 
-    /// Returns the child's environment.
-    pub(crate) fn environment(&self, proxy: SocketAddr, password: &str) -> Env {
+    /// Returns the child's environment; `clock` is the time that a recording has.
+    pub(crate) fn environment(
+        &self,
+        proxy: SocketAddr,
+        password: &str,
+        clock: Option<Timestamp>,
+    ) -> Env {
         let address = format!("http://tradewind:{password}@{proxy}");
-        let mut env = Env::inherit();
+        let mut env = Env::inherit().without(CLOCK_VARIABLE);
+        if let Some(clock) = clock {
+            env = env.with(CLOCK_VARIABLE, clock.to_string());
+        }
         for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
             env = env
                 .with(name, &address)

@@ -27,11 +27,12 @@ use tradewind_catalog::Catalog;
 use tradewind_catalog::host::Role;
 use tradewind_engine::Supervisor;
 use tradewind_host::egress::{DirectEgress, Egress};
+use tradewind_market::cassette::Recorder;
 use tradewind_market::pass::Call;
 use tradewind_quota::Urgency;
 
 use super::authority::{Authority, AuthorityError};
-use super::door::Door;
+use super::way::Way;
 use crate::http::problem;
 
 /// Upper bound on the body of a call, in bytes.
@@ -44,6 +45,8 @@ pub(crate) struct Carried {
     pub(crate) answered: BTreeMap<String, u64>,
     /// Connections that were only carried, by host.
     pub(crate) tunnelled: BTreeMap<String, u64>,
+    /// Connections that were refused because nothing may leave this machine, by host.
+    pub(crate) refused: BTreeMap<String, u64>,
 }
 
 /// A proxy that listens. Cheap to clone.
@@ -55,7 +58,9 @@ pub(crate) struct Proxy {
 struct Shared {
     catalog: Arc<Catalog>,
     authority: Authority,
-    door: Door,
+    way: Way,
+    /// Hosts that are reached although nothing else is.
+    allowed: Vec<String>,
     consumer: String,
     urgency: Urgency,
     password: String,
@@ -68,7 +73,8 @@ struct Shared {
 pub(crate) struct Parts {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) authority: Authority,
-    pub(crate) door: Door,
+    pub(crate) way: Way,
+    pub(crate) allowed: Vec<String>,
     pub(crate) consumer: String,
     pub(crate) urgency: Urgency,
     pub(crate) password: String,
@@ -86,7 +92,8 @@ impl Proxy {
             shared: Arc::new(Shared {
                 catalog: parts.catalog,
                 authority: parts.authority,
-                door: parts.door,
+                way: parts.way,
+                allowed: parts.allowed,
                 consumer: parts.consumer,
                 urgency: parts.urgency,
                 password: parts.password,
@@ -106,6 +113,23 @@ impl Proxy {
     /// Returns what went where.
     pub(crate) fn carried(&self) -> Carried {
         self.count().clone()
+    }
+
+    /// Tells a recording which hosts of the catalog were carried unread.
+    pub(crate) fn tell_unread(&self, recorder: &Recorder) {
+        for (address, connections) in self.carried().tunnelled {
+            let host = address
+                .rsplit_once(':')
+                .map_or(address.as_str(), |(host, _)| host);
+            if self.shared.catalog.by_host(host).is_some() {
+                recorder.carried_unread(host, connections);
+            }
+        }
+    }
+
+    /// Returns what became of calls.
+    pub(crate) fn way(&self) -> &Way {
+        &self.shared.way
     }
 
     fn count(&self) -> std::sync::MutexGuard<'_, Carried> {
@@ -174,10 +198,16 @@ impl Proxy {
                 "it is asked by `CONNECT host:443`, or with whole addresses",
             );
         };
-        if request.method() == Method::CONNECT {
-            return self.connect(request, &address);
+        let governed = self.governed(&address);
+        if governed.is_none()
+            && let Some(refusal) = self.kept_in(&address)
+        {
+            return refusal;
         }
-        match self.governed(&address) {
+        if request.method() == Method::CONNECT {
+            return self.connect(request, &address, governed);
+        }
+        match governed {
             Some((provider, host)) => self.call(&provider, &host, request).await,
             None => self.forward(request).await,
         }
@@ -204,8 +234,36 @@ impl Proxy {
         is_ours.then(|| (provider.name.clone(), name.to_ascii_lowercase()))
     }
 
-    fn connect(self, request: Request<Incoming>, address: &Address) -> Response<Body> {
-        let governed = self.governed(address);
+    /// Refuses what would leave this machine while a cassette is played.
+    fn kept_in(&self, address: &Address) -> Option<Response<Body>> {
+        let Way::Replay(player) = &self.shared.way else {
+            return None;
+        };
+        let host = address.host().to_ascii_lowercase();
+        let is_catalogued = self.shared.catalog.by_host(&host).is_some();
+        if !is_catalogued && self.shared.allowed.contains(&host) {
+            return None;
+        }
+        let detail = if is_catalogued {
+            player.refuse_connection(&host);
+            "connections to this host are carried unread, so they are in no cassette; let a test stand in for it"
+        } else {
+            *self.count().refused.entry(host).or_default() += 1;
+            "to let the program reach it, add `--allow HOST`"
+        };
+        Some(problem(
+            StatusCode::FORBIDDEN,
+            "nothing leaves this machine while a cassette is played",
+            detail,
+        ))
+    }
+
+    fn connect(
+        self,
+        request: Request<Incoming>,
+        address: &Address,
+        governed: Option<(String, String)>,
+    ) -> Response<Body> {
         let address = address.to_string();
         let proxy = self.clone();
         self.shared.supervisor.start_once("tunnel", async move {
@@ -296,7 +354,7 @@ impl Proxy {
             consumer: self.shared.consumer.clone(),
             urgency: self.shared.urgency,
         };
-        self.shared.door.take(call).await
+        self.shared.way.take(call).await
     }
 
     /// Carries bytes to a host that is nobody's, unread.

@@ -13,16 +13,16 @@ use tradewind_sandbox::{Running, Sandbox, Settings};
 
 use crate::support::{Repo, Said, User, program, skipped};
 
-const BARS: &str = "https://data.alpaca.markets/v2/stocks/bars?symbols=AAPL&timeframe=1Day&start=2024-03-01&end=2024-03-15&limit=5";
+pub(crate) const BARS: &str = "https://data.alpaca.markets/v2/stocks/bars?symbols=AAPL&timeframe=1Day&start=2024-03-01&end=2024-03-15&limit=5";
 
-struct Practice {
-    user: User,
-    sandbox: Running,
+pub(crate) struct Practice {
+    pub(crate) user: User,
+    pub(crate) sandbox: Running,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Practice {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let sandbox = runtime
             .block_on(Sandbox::start(Settings::generous()))
@@ -38,22 +38,27 @@ impl Practice {
         }
     }
 
-    fn exec(&self, command: &[OsString]) -> Said {
-        let mut exec = self.user.tradewind(self.user.home.path());
-        Said::from(exec.args(["exec", "--"]).args(command).output().unwrap())
+    pub(crate) fn exec(&self, command: &[OsString]) -> Said {
+        self.exec_with(&[], command)
     }
 
-    fn requests(&self, provider: &str) -> u64 {
+    pub(crate) fn exec_with(&self, options: &[&str], command: &[OsString]) -> Said {
+        let mut exec = self.user.tradewind(self.user.home.path());
+        exec.arg("exec").args(options).arg("--").args(command);
+        Said::from(exec.output().unwrap())
+    }
+
+    pub(crate) fn requests(&self, provider: &str) -> u64 {
         self.sandbox.stats().of(provider).requests
     }
 }
 
-fn words(words: &[&str]) -> Vec<OsString> {
+pub(crate) fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
 }
 
 /// Returns a Python that has these packages; says which are missing otherwise.
-fn python_with(packages: &[&str]) -> Option<OsString> {
+pub(crate) fn python_with(packages: &[&str]) -> Option<OsString> {
     let python = std::env::var_os("TRADEWIND_TEST_PYTHON")?;
     let imports = format!("import {}", packages.join(", "));
     let has = Command::new(&python)

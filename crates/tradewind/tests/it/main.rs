@@ -9,6 +9,7 @@
 mod audit;
 mod audit_bounds;
 mod browser;
+mod cassette;
 mod cli;
 mod cloudevents;
 mod daemon;

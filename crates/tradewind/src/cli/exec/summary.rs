@@ -1,0 +1,205 @@
+//! What `exec` says when the program has ended: what went where, what was recorded, what was missing.
+//!
+//! Always on standard error: standard output is the program's.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tradewind_market::cassette::Why;
+use tradewind_market::cassette::player::Tally;
+
+use super::tape::Written;
+use crate::cli::Format;
+use crate::exec::proxy::Carried;
+use crate::terminal::{self, Tone, paint};
+
+/// How many names a line shows.
+const SHOWN: usize = 5;
+/// How many missing calls are shown.
+const MISSING_SHOWN: usize = 20;
+
+/// What there is to say.
+#[derive(Debug)]
+pub(super) enum Ended<'a> {
+    /// Calls went through the gateway.
+    Gateway,
+    /// They were recorded as well.
+    Recorded(&'a Path, &'a Written),
+    /// A cassette answered them.
+    Replayed(&'a Path, &'a Tally),
+}
+
+/// Says it.
+pub(super) fn say(format: Format, carried: &Carried, ended: &Ended<'_>) {
+    if format == Format::Json {
+        terminal::note(as_json(carried, ended));
+        return;
+    }
+    match ended {
+        Ended::Gateway => through(carried),
+        Ended::Recorded(path, written) => {
+            through(carried);
+            recorded(path, written);
+        }
+        Ended::Replayed(path, tally) => replayed(path, tally),
+    }
+    hosts("Carried unread", &carried.tunnelled);
+    hosts(
+        "Refused, because nothing leaves this machine",
+        &carried.refused,
+    );
+}
+
+fn note(text: &str) {
+    terminal::note(format_args!("{} {text}", paint(Tone::Dim, "tradewind:")));
+}
+
+fn through(carried: &Carried) {
+    if carried.answered.is_empty() {
+        note("No call to a provider of the catalog went through the gateway.");
+        return;
+    }
+    note(&format!(
+        "Through the gateway: {}. `tradewind usage` says what they cost and saved.",
+        by_provider(&carried.answered)
+    ));
+}
+
+fn by_provider(counts: &BTreeMap<String, u64>) -> String {
+    let counts = counts
+        .iter()
+        .map(|(provider, count)| format!("{count} to {provider}"));
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+fn hosts(what: &str, hosts: &BTreeMap<String, u64>) {
+    if hosts.is_empty() {
+        return;
+    }
+    let shown = hosts
+        .keys()
+        .take(SHOWN)
+        .map(|host| terminal::one_line(host, 60));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    note(&format!("{what}: {} hosts ({shown}).", hosts.len()));
+}
+
+fn recorded(path: &Path, written: &Written) {
+    let path = terminal::word(path.display());
+    let cassette = &written.cassette;
+    if written.is_written {
+        note(&format!(
+            "Recorded {} calls into {path}. Play them: `tradewind exec --replay {path} -- COMMAND`.",
+            cassette.calls.len()
+        ));
+    } else {
+        note(&format!("Nothing was recorded; {path} stays as it was."));
+    }
+    let failures = cassette.calls.iter().filter(|call| call.status >= 400);
+    match failures.count() {
+        0 => {}
+        failures => note(&format!(
+            "{failures} of the recorded answers are failures; a replay repeats them."
+        )),
+    }
+    let replaced: u64 = cassette
+        .redacted
+        .iter()
+        .map(|redacted| redacted.times)
+        .sum();
+    if replaced > 0 {
+        let names = cassette
+            .redacted
+            .iter()
+            .map(|redacted| redacted.placeholder.as_str());
+        let names = names.take(SHOWN).collect::<Vec<_>>().join(", ");
+        note(&format!(
+            "What is or looks like a key was replaced in {replaced} places ({names})."
+        ));
+    }
+    for out in &cassette.left_out {
+        let calls = match out.calls {
+            1 => "1 call".to_owned(),
+            calls => format!("{calls} calls"),
+        };
+        let host = terminal::one_line(&out.host, 60);
+        note(&format!(
+            "Not recorded: {calls} to {host} ({}).",
+            out.why.as_str()
+        ));
+    }
+    let is_unread = |why: Why| why == Why::CarriedUnread;
+    if cassette.left_out.iter().any(|out| is_unread(out.why)) {
+        note("Frames of streams are carried unread and are in no cassette.");
+    }
+}
+
+fn replayed(path: &Path, tally: &Tally) {
+    let path = terminal::word(path.display());
+    if tally.answered.is_empty() {
+        note(&format!("No call was answered from {path}."));
+    } else {
+        note(&format!(
+            "Answered from {path}: {}. Nothing left this machine for a provider.",
+            by_provider(&tally.answered)
+        ));
+    }
+    if tally.again > 0 {
+        note(&format!(
+            "{} calls were made more often than recorded and had the last answer again.",
+            tally.again
+        ));
+    }
+    listed("Missing in the cassette", &tally.missing);
+    listed("Never played, recorded or sent", &tally.refused);
+    if !tally.missing.is_empty() {
+        note(&format!(
+            "Record again with `tradewind exec --record {path} -- COMMAND`. Where only times differ, let the program's clock be TRADEWIND_REPLAY_CLOCK."
+        ));
+    }
+}
+
+fn listed(what: &str, all: &BTreeMap<String, u64>) {
+    for (call, times) in all.iter().take(MISSING_SHOWN) {
+        let call = terminal::one_line(call, 400);
+        note(&format!("{what}: {call}, {times}×."));
+    }
+    if all.len() > MISSING_SHOWN {
+        note(&format!("{what}: {} more.", all.len() - MISSING_SHOWN));
+    }
+}
+
+fn as_json(carried: &Carried, ended: &Ended<'_>) -> Value {
+    let mut said = json!({
+        "schema_version": 1,
+        "mode": "gateway",
+        "answered": carried.answered,
+        "carried_unread": carried.tunnelled,
+        "refused": carried.refused,
+    });
+    match ended {
+        Ended::Gateway => {}
+        Ended::Recorded(path, written) => {
+            said["mode"] = "record".into();
+            said["cassette"] = json!({
+                "path": path.display().to_string(),
+                "is_written": written.is_written,
+                "calls": written.cassette.calls.len(),
+                "left_out": written.cassette.left_out,
+                "redacted": written.cassette.redacted,
+            });
+        }
+        Ended::Replayed(path, tally) => {
+            said["mode"] = "replay".into();
+            said["answered"] = json!(tally.answered);
+            said["cassette"] = json!({
+                "path": path.display().to_string(),
+                "again": tally.again,
+                "missing": tally.missing,
+                "never_played": tally.refused,
+            });
+        }
+    }
+    said
+}
