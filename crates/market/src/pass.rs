@@ -25,7 +25,7 @@ use tradewind_host::egress::{EgressError, HeaderMap, Method, Request, Response, 
 use tradewind_quota::{Governor, Urgency};
 
 use crate::secrets::{Keyring, Keys};
-use crate::usage::{Counts, Usage};
+use crate::usage::{self, Counts, Usage};
 
 /// How long a call that is not rationed may take: brokers are slow when it matters.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
@@ -149,6 +149,28 @@ impl std::fmt::Debug for Pass {
     }
 }
 
+impl Shared {
+    /// Names what a call is counted as: the endpoint of the catalog that it asks, or that it is none for data.
+    fn what(&self, call: &Call) -> String {
+        let endpoint = || {
+            let provider = self.catalog.provider(&call.provider)?;
+            let (name, host) = host(provider, call.host.as_deref()).ok()?;
+            let path = call.path_and_query.trim_start_matches('/');
+            let address = Address::parse(&format!("https://{name}/{path}"))?;
+            let (path, query) = (&address.path, &address.query);
+            let matched = provider.matched(Declared::Get, Some(&host.id), path, query)?;
+            matched
+                .endpoint
+                .is_data()
+                .then(|| matched.endpoint.id.clone())
+        };
+        match (call.method == Method::GET).then(endpoint).flatten() {
+            Some(endpoint) => format!("{}{endpoint}", usage::PASSED),
+            None => format!("{}other", usage::PASSED),
+        }
+    }
+}
+
 impl Pass {
     /// Passes calls to providers of `catalog` on through `governor`.
     pub fn new(
@@ -183,14 +205,7 @@ impl Pass {
     /// [`PassError`].
     pub async fn send(&self, call: Call) -> Result<Passed, PassError> {
         let (provider, consumer) = (call.provider.clone(), call.consumer.clone());
-        let what = format!(
-            "pass {}",
-            if call.method == Method::GET {
-                "GET"
-            } else {
-                "other"
-            }
-        );
+        let what = self.shared.what(&call);
         let passed = self.pass(call).await;
         let mut counts = Counts::default();
         match &passed {

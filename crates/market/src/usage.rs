@@ -20,6 +20,9 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Upper bound on different counts between two writings; what is beyond it is counted for `others`.
 const MAX_COUNTS: usize = 4_096;
 
+/// How [`Whose::what`] begins for a call in a provider's own words; the id of its endpoint follows, or `other`.
+pub const PASSED: &str = "pass ";
+
 /// What is counted apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Whose {
@@ -29,7 +32,7 @@ pub struct Whose {
     pub consumer: String,
     /// Who was to be asked for it.
     pub provider: String,
-    /// What for: `bars 1d`.
+    /// What for: `bars 1d`, or `pass klines` for a call in the provider's own words.
     pub what: String,
 }
 

@@ -9,12 +9,13 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tradewind_catalog::Catalog;
-use tradewind_catalog::plan::Plan;
+use tradewind_catalog::plan::{Plan, Window};
 use tradewind_catalog::provider::Provider;
 use tradewind_core::nearest::nearest;
 
 use crate::call::Settings;
 use crate::class::Reserves;
+use crate::window::Rule;
 
 /// `[quota]`: how calls to providers are rationed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -102,6 +103,19 @@ impl QuotaSection {
     pub fn limit(&self, provider: &str, window: &str) -> Option<u32> {
         let section = self.providers.get(provider)?;
         section.limits.get(window).map(|limit| limit.get())
+    }
+
+    /// Returns how a window of `provider` is counted for this user.
+    pub(crate) fn rule(&self, provider: &str, declared: &Window) -> Rule {
+        let Some(limit) = self.limit(provider, &declared.id) else {
+            return Rule::of(declared);
+        };
+        // Who may use less may not use more of it at once either.
+        Rule::of(&Window {
+            limit,
+            burst: declared.burst.map(|burst| burst.min(limit)),
+            ..declared.clone()
+        })
     }
 
     /// Returns how the ledger is to behave.

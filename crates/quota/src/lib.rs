@@ -2,8 +2,8 @@
 //!
 //! Why: limits belong to keys and addresses, not to processes; whoever counts for himself alone gets
 //! banned with everybody else. One ledger per user knows every window, survives crashes, and hands out
-//! what there is by urgency. So far it is the state machine and its store; the front that drives them,
-//! `Egress` for every governed host, is the next step and builds on exactly these two.
+//! what there is by urgency. A state machine
+//! and its store; the front that drives them is the `Egress` of every governed host.
 //! Not here: what the limits are (`catalog`), what is cached or asked (`market`), attribution.
 //! Start reading at [`ledger`], then [`window`] for why no limit can be exceeded.
 
@@ -16,6 +16,7 @@ mod gate;
 pub mod governor;
 mod lease;
 pub mod ledger;
+pub mod outlook;
 mod probe;
 pub mod record;
 pub mod retry;

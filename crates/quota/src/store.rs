@@ -6,7 +6,7 @@
 use tradewind_core::payload::Payload;
 use tradewind_core::{Draft, Uptime};
 use tradewind_journal::rusqlite::{Row, params};
-use tradewind_journal::{Journal, Tx, TxError};
+use tradewind_journal::{Journal, ReadError, Reader, Tx, TxError};
 
 use crate::record::{GateRow, LeaseRow, Records, Transition, Write};
 use crate::server_clock::Offset;
@@ -38,6 +38,12 @@ const STEPS: &[&str] = &[
     ) STRICT, WITHOUT ROWID",
 ];
 
+const LEASES: &str = "SELECT id, window, symbol, units, is_open, boot, stamp_us, server_us
+    FROM quota_leases ORDER BY id";
+const GATES: &str =
+    "SELECT gate, boot, written_us, closed_until_us, is_banned, bans, offset_low_us, offset_high_us
+    FROM quota_gates ORDER BY gate";
+
 /// Where the ledger is written down. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -65,17 +71,8 @@ impl Store {
     pub fn records(&self) -> Result<Records, TxError> {
         self.journal.transact_blocking(|tx| {
             Ok(Records {
-                leases: tx.query(
-                    "SELECT id, window, symbol, units, is_open, boot, stamp_us, server_us FROM quota_leases ORDER BY id",
-                    [],
-                    lease_row,
-                )?,
-                gates: tx.query(
-                    "SELECT gate, boot, written_us, closed_until_us, is_banned, bans, offset_low_us, offset_high_us
-                     FROM quota_gates ORDER BY gate",
-                    [],
-                    gate_row,
-                )?,
+                leases: tx.query(LEASES, [], lease_row)?,
+                gates: tx.query(GATES, [], gate_row)?,
             })
         })
     }
@@ -95,6 +92,25 @@ impl Store {
             })
             .await
     }
+}
+
+/// Reads what a ledger has written down, without one; none where there never was one.
+///
+/// # Errors
+/// [`ReadError`].
+pub(crate) fn kept(reader: &Reader) -> Result<Option<Records>, ReadError> {
+    let has_tables = reader.query(
+        "SELECT 1 FROM sqlite_schema WHERE name = 'quota_gates'",
+        [],
+        |row| row.get::<_, i64>(0),
+    )?;
+    if has_tables.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Records {
+        leases: reader.query(LEASES, [], lease_row)?,
+        gates: reader.query(GATES, [], gate_row)?,
+    }))
 }
 
 fn apply(tx: &mut Tx<'_>, write: &Write, boot: Option<&str>) -> Result<(), TxError> {

@@ -19,7 +19,7 @@ use tradewind_host::egress::Request;
 
 use crate::call::Demand;
 use crate::config::QuotaSection;
-use crate::window::{Need, Rule, SymbolId};
+use crate::window::{Need, SymbolId};
 
 /// Digits of a key's digest that stand in the name of its windows: enough to tell keys apart.
 const KEY_DIGITS: usize = 12;
@@ -61,15 +61,7 @@ impl<'c> Terms<'c> {
         let demands = windows
             .iter()
             .filter_map(|(declared, name)| {
-                let rule = match config.limit(&provider.name, &declared.id) {
-                    None => Rule::of(declared),
-                    // Who may use less may not use more of it at once either.
-                    Some(limit) => Rule::of(&Declared {
-                        limit,
-                        burst: declared.burst.map(|burst| burst.min(limit)),
-                        ..(*declared).clone()
-                    }),
-                };
+                let rule = config.rule(&provider.name, declared);
                 let endpoint = matched.as_ref().map(|matched| matched.endpoint);
                 Some(Demand {
                     window: name.clone(),

@@ -105,7 +105,7 @@ impl Rule {
     }
 
     /// Returns when units that are stamped `stamp_us` are free.
-    fn free_at_us(&self, stamp_us: i64, offset: Option<Offset>) -> i64 {
+    pub(crate) fn free_at_us(&self, stamp_us: i64, offset: Option<Offset>) -> i64 {
         let slid = stamp_us
             .saturating_add(self.length_us)
             .saturating_add(self.slack_us());

@@ -12,6 +12,7 @@
 mod governor;
 mod laws;
 mod origin;
+mod outlook;
 mod practice;
 mod priorities;
 mod store;

@@ -365,7 +365,7 @@ fn write_baseline(place: &Place, file: &Path, report: &Report) -> Result<(), Fai
     Ok(())
 }
 
-fn write(place: &Place, file: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write(place: &Place, file: &Path, text: &str) -> Result<(), Failure> {
     let path = place.cwd().join(file);
     files::atomic_write(&path, text.as_bytes(), files::Mode::Keep).map_err(|e| {
         Failure::because(

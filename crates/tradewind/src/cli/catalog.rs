@@ -1,10 +1,14 @@
-//! `tradewind catalog list|show|lint`: what is known of the market-data providers.
+//! `tradewind catalog list|show|lint|drift|docs`: what is known of the market-data providers.
+
+mod docs;
+mod drift;
 
 use clap::Subcommand;
 use tradewind_catalog::endpoint::UseCase;
 use tradewind_catalog::{Catalog, Loaded, Provider, page};
 
 use super::Format;
+use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::settings;
 use crate::terminal::{self, Tone, paint};
@@ -33,9 +37,17 @@ enum Action {
     },
     /// Report every mistake in your own catalog files, with line and column
     Lint,
+    /// Compare the declared limits with those that answers have named
+    Drift {
+        /// The form of the answer
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// A Markdown reference with limits, endpoints, use cases and which function of this repository uses each
+    Docs(docs::Args),
 }
 
-pub(crate) fn run(args: Args) -> Outcome {
+pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     let loaded = settings::catalog()?;
     match args.action.unwrap_or(Action::List {
         format: Format::Text,
@@ -43,6 +55,8 @@ pub(crate) fn run(args: Args) -> Outcome {
         Action::List { format } => list(&loaded.catalog, format),
         Action::Show { provider, format } => return show(&loaded.catalog, &provider, format),
         Action::Lint => return Ok(lint(&loaded)),
+        Action::Drift { format } => return drift::run(place, &loaded.catalog, format),
+        Action::Docs(args) => return docs::run(place, &loaded.catalog, &args).await,
     }
     Ok(Exit::Done)
 }
@@ -83,14 +97,17 @@ fn list(catalog: &Catalog, format: Format) {
     terminal::line("`tradewind catalog show NAME` shows hosts, limits, endpoints and quirks.");
 }
 
-fn show(catalog: &Catalog, name: &str, format: Format) -> Outcome {
-    let Some(provider) = catalog.provider(&name.to_ascii_lowercase()) else {
+/// Finds a provider by name; the hint names the choices.
+pub(super) fn provider<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Provider, Failure> {
+    catalog.provider(&name.to_ascii_lowercase()).ok_or_else(|| {
         let names: Vec<_> = catalog.providers().map(|p| p.name.as_str()).collect();
-        return Err(
-            Failure::new(Exit::Usage, format!("no provider is called {name:?}"))
-                .hint(format!("choose from: {}", names.join(", "))),
-        );
-    };
+        Failure::new(Exit::Usage, format!("no provider is called {name:?}"))
+            .hint(format!("choose from: {}", names.join(", ")))
+    })
+}
+
+fn show(catalog: &Catalog, name: &str, format: Format) -> Outcome {
+    let provider = provider(catalog, name)?;
     match format {
         Format::Text => terminal::line(page::page(provider).trim_end()),
         Format::Json => {

@@ -1,5 +1,7 @@
 //! `tradewind doctor`: whether this machine has what Tradewind needs, each problem with the command that fixes it.
 
+mod keys;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +21,10 @@ use crate::{daemon, wire};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Ask each provider whose key is set, or only those named, one small question: is the key valid, on which
+    /// plan. Costs a call each
+    #[arg(long, value_name = "PROVIDER", num_args = 0.., value_delimiter = ',')]
+    keys: Option<Vec<String>>,
     /// The form of the answer
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -72,7 +78,17 @@ fn problem(name: &'static str, found: impl Into<String>, fix: impl Into<String>)
 }
 
 pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
-    let checks = vec![
+    let checks = match &args.keys {
+        Some(only) => keys::checked(place, only).await?,
+        None => everything(place).await,
+    };
+    show(&checks, args.format);
+    let has_problem = checks.iter().any(|c| c.verdict == Verdict::Problem);
+    Ok(if has_problem { Exit::Found } else { Exit::Done })
+}
+
+async fn everything(place: &Place) -> Vec<Check> {
+    vec![
         git(),
         state_directory(place),
         store(place),
@@ -83,15 +99,18 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
         docker(place).await,
         repository(place),
         configuration(place),
-    ];
-    let has_problem = checks.iter().any(|c| c.verdict == Verdict::Problem);
-    match args.format {
+        keys::found(),
+    ]
+}
+
+fn show(checks: &[Check], format: Format) {
+    match format {
         Format::Json => {
             let body = serde_json::json!({ "schema_version": 1, "checks": checks });
             terminal::line(serde_json::to_string_pretty(&body).unwrap_or_default());
         }
         Format::Text => {
-            for check in &checks {
+            for check in checks {
                 let mark = match check.verdict {
                     Verdict::Ok => paint(Tone::Good, "ok     "),
                     Verdict::Note => paint(Tone::Warn, "note   "),
@@ -113,7 +132,6 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
             }
         }
     }
-    Ok(if has_problem { Exit::Found } else { Exit::Done })
 }
 
 fn git() -> Check {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use clap::{Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,8 @@ use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::terminal::{self, Tone, paint};
 
+/// Says who asks.
+const CONSUMER: HeaderName = HeaderName::from_static("x-tradewind-consumer");
 /// How long a question may take: a backfill waits for its quota.
 const TIME_LIMIT: Duration = Duration::from_hours(24);
 /// How long what was fetched may take to be written down.
@@ -118,7 +122,6 @@ struct MomentArgs {
 #[derive(Debug, clap::Args)]
 struct NewsArgs {
     /// Symbol that the articles are about
-    #[arg(required_unless_present = "words")]
     instrument: Option<String>,
     /// Words that they have, instead of a symbol
     #[arg(short = 'w', long, value_name = "WORDS", conflicts_with = "instrument")]
@@ -160,14 +163,14 @@ struct Moments {
 }
 
 /// An answer, as the listener gives it.
-struct Given {
-    status: u16,
+pub(super) struct Given {
+    pub(super) status: u16,
     headers: HeaderMap,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 /// A question, put in the words of the listener.
-struct Question {
+pub(super) struct Asked {
     what: UseCase,
     /// Symbol; empty for news.
     name: String,
@@ -182,6 +185,11 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         What::Bars(args) => of_bars(args)?,
         What::Quote(args) => of_moments(UseCase::Quote, args.instrument, args.of)?,
         What::Trades(args) => of_moments(UseCase::Trades, args.instrument, args.of)?,
+        What::News(args) if args.instrument.is_none() && args.words.is_none() => {
+            return Err(Failure::new(Exit::Usage, "the question names neither a symbol nor words").hint(
+                "name a symbol or words: `tradewind get news AAPL`, `tradewind get news --words \"interest rates\"`",
+            ));
+        }
         What::News(args) => {
             let mut question = of_moments(UseCase::News, String::new(), args.of)?;
             let about = [("symbol", args.instrument), ("q", args.words)];
@@ -194,13 +202,10 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         }
     };
     let mut headers = HeaderMap::new();
-    let mut say = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    };
-    say("x-tradewind-consumer", "tradewind get");
-    say("x-tradewind-priority", &question.priority);
+    headers.insert(CONSUMER, HeaderValue::from_static("tradewind get"));
+    if let Ok(priority) = HeaderValue::from_str(&question.priority) {
+        headers.insert(HeaderName::from_static("x-tradewind-priority"), priority);
+    }
     let waiting = terminal::spinner(format!(
         "Getting {} {}",
         question.what.as_str(),
@@ -233,7 +238,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn of_bars(args: BarsArgs) -> Result<Question, Failure> {
+fn of_bars(args: BarsArgs) -> Result<Asked, Failure> {
     let given = [
         ("interval", Some(args.interval)),
         ("start", args.start),
@@ -244,7 +249,7 @@ fn of_bars(args: BarsArgs) -> Result<Question, Failure> {
         ("max_age", args.max_age),
         ("numbers", Some(args.numbers)),
     ];
-    Ok(Question {
+    Ok(Asked {
         what: UseCase::Bars,
         name: args.instrument,
         query: given
@@ -257,7 +262,7 @@ fn of_bars(args: BarsArgs) -> Result<Question, Failure> {
     })
 }
 
-fn of_moments(what: UseCase, name: String, args: Moments) -> Result<Question, Failure> {
+fn of_moments(what: UseCase, name: String, args: Moments) -> Result<Asked, Failure> {
     let given = [
         ("start", args.start),
         ("end", args.end),
@@ -275,7 +280,7 @@ fn of_moments(what: UseCase, name: String, args: Moments) -> Result<Question, Fa
     if what == UseCase::News {
         query.push(("format".to_owned(), form.suffix().to_owned()));
     }
-    Ok(Question {
+    Ok(Asked {
         what,
         name,
         query,
@@ -310,8 +315,42 @@ fn form(said: Option<Form>, output: Option<&Path>) -> Result<Form, Failure> {
     }
 }
 
+impl Asked {
+    /// Asks one provider for as little as shows that it answers: never what is held already.
+    pub(super) fn small(what: UseCase, about: &str, provider: &str, now: Timestamp) -> Self {
+        let since = now.to_zoned(TimeZone::UTC).date().saturating_sub(7.days());
+        let mut query = vec![
+            ("provider".to_owned(), provider.to_owned()),
+            ("max_age".to_owned(), "0".to_owned()),
+        ];
+        match what {
+            UseCase::Bars => query.push(("start".to_owned(), since.to_string())),
+            UseCase::News => {
+                query.push(("q".to_owned(), "market".to_owned()));
+                query.push(("format".to_owned(), Form::Json.suffix().to_owned()));
+            }
+            _ => {}
+        }
+        Self {
+            what,
+            name: about.to_owned(),
+            query,
+            priority: "interactive".to_owned(),
+            form: Form::Json,
+            output: None,
+        }
+    }
+
+    /// Sends it as `get` would.
+    pub(super) async fn send(&self, place: &Place) -> Result<Given, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONSUMER, HeaderValue::from_static("tradewind doctor"));
+        ask(place, self, &headers).await
+    }
+}
+
 /// Asks the daemon when one runs, else with the store's lock in hand.
-async fn ask(place: &Place, question: &Question, headers: &HeaderMap) -> Result<Given, Failure> {
+async fn ask(place: &Place, question: &Asked, headers: &HeaderMap) -> Result<Given, Failure> {
     let name = format!("{}.{}", question.name, question.form.suffix());
     let deadline = Instant::now() + Duration::from_secs(10);
     let journal = loop {
@@ -460,7 +499,7 @@ fn source(given: &Given) -> String {
 }
 
 /// Shows rows to a person: of bars the shape of the closes, then the newest rows.
-fn show(question: &Question, given: &Given) -> Result<(), Failure> {
+fn show(question: &Asked, given: &Given) -> Result<(), Failure> {
     let rows: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(&given.body)
         .map_err(|e| Failure::because(Exit::Bug, "the answer cannot be read", &e))?;
     terminal::line(format_args!(

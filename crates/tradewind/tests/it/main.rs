@@ -21,3 +21,4 @@ mod market;
 mod place;
 mod sandbox;
 mod support;
+mod usage;
