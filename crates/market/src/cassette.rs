@@ -5,13 +5,12 @@
 //! One recording makes it run offline and the same each time. A cassette is committed beside the tests, so
 //! it is text whose lines change where an answer changes: calls stand by address, a body in pieces of a row.
 //! What is kept: calls that the catalog knows as reading data. Of everything else, an order above all,
-//! only the host and how many there were. Keys never: [`redact`].
+//! only the host and how many there were. Keys never: [`crate::redact`].
 //! Not here: who makes the calls (the proxy of `exec`), where the file lies.
 
 pub mod call;
 pub mod player;
 pub mod recorder;
-pub mod redact;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -20,6 +20,7 @@ pub mod http;
 pub mod moments;
 pub mod pass;
 pub mod plan;
+pub mod redact;
 pub mod rows;
 pub mod secrets;
 pub mod service;

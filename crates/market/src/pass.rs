@@ -24,6 +24,7 @@ use tradewind_engine::Supervisor;
 use tradewind_host::egress::{EgressError, HeaderMap, Method, Request, Response, Url};
 use tradewind_quota::{Governor, Urgency};
 
+use crate::redact;
 use crate::secrets::{Keyring, Keys};
 use crate::usage::{self, Counts, Usage};
 
@@ -249,6 +250,12 @@ impl Pass {
             let keys = shared.keyring.keys(&provider.name).await;
             let keys = keys.map_err(|_error| PassError::Key(provider.name.clone()))?;
             sign(provider, host, &mut request, &keys);
+            let name = provider.name.clone();
+            let passed = self.shared_flight(name, request, call.urgency).await;
+            return passed.map(|mut passed| {
+                redact::hide(provider, &keys, &mut passed.response);
+                passed
+            });
         }
         self.shared_flight(provider.name.clone(), request, call.urgency)
             .await

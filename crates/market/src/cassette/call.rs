@@ -11,8 +11,8 @@ use tradewind_catalog::url::Address;
 use tradewind_host::egress::Method;
 
 use super::Why;
-use super::redact::{Cleaner, is_parameter, is_telling};
 use crate::pass::Call;
+use crate::redact::{Cleaner, is_parameter, is_telling};
 
 /// What a call is found by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,9 +13,9 @@ use tradewind_catalog::Catalog;
 use tradewind_host::egress::{HeaderMap, StatusCode};
 
 use super::call::Subject;
-use super::redact::{Cleaner, Secrets};
 use super::{Cassette, Why};
 use crate::pass::Call;
+use crate::redact::{Cleaner, Secrets};
 
 /// Upper bound on different refusals that are remembered, and on the length of each.
 const MAX_REFUSALS: usize = 1_000;

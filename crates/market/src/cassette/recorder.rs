@@ -16,9 +16,9 @@ use tradewind_core::Clock;
 use tradewind_host::egress::{HeaderMap, StatusCode};
 
 use super::call::{Subject, url_of};
-use super::redact::{Cleaner, Secrets};
 use super::{By, Cassette, KIND, LeftOut, Recorded, Redacted, SCHEMA_VERSION, Why, pieces};
 use crate::pass::Call;
+use crate::redact::{Cleaner, Secrets};
 
 /// Upper bound on bodies and headers that are kept, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;

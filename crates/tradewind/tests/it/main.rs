@@ -9,6 +9,7 @@
 mod audit;
 mod audit_bounds;
 mod browser;
+mod canary;
 mod cassette;
 mod cli;
 mod cloudevents;
@@ -18,6 +19,7 @@ mod exec;
 mod house;
 mod http;
 mod market;
+mod origin;
 mod place;
 mod sandbox;
 mod support;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use tradewind_catalog::Catalog;
 use tradewind_host::dirs;
 use tradewind_host::files;
-use tradewind_market::cassette::redact::Secrets;
 use tradewind_market::cassette::{Cassette, CassetteError, MAX_FILE_BYTES, Player, Recorder, Why};
+use tradewind_market::redact::Secrets;
 use tradewind_market::secrets::Keyring;
 
 use crate::place::Place;

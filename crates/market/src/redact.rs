@@ -1,5 +1,7 @@
-//! What must not be written down: keys, found by where they travel, by their value, and by their look.
+//! What must not be written down or told: keys, found by where they travel, by their value, and by their look.
 //!
+//! Why here: recordings are published, and some providers repeat a key in what they refuse. A key that the
+//! gateway put into a call is taken out of its answer ([`hide`]): the caller never had it.
 //! Three nets, each for what slips through the others. By place: a key's parameter and every header of a
 //! request are never kept at all, whatever they hold. By value: what travelled in such a place, what lies in
 //! a variable where people keep keys, and what the user's own settings name is looked for in every text, as it
@@ -17,7 +19,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 use tradewind_catalog::Catalog;
 use tradewind_catalog::access::How;
 use tradewind_catalog::provider::Provider;
-use tradewind_host::egress::HeaderMap;
+use tradewind_host::egress::{HeaderMap, HeaderValue, Response};
 use tradewind_repo::secrets;
 
 use crate::secrets::Keys;
@@ -220,6 +222,25 @@ impl Secrets {
     }
 }
 
+/// Takes the keys that the gateway put into a call to `provider` out of its answer.
+pub(crate) fn hide(provider: &Provider, keys: &Keys, response: &mut Response) {
+    let mut secrets = Secrets::default();
+    secrets.add_keys(provider, keys);
+    let Some(mut cleaner) = secrets.cleaner().filter(|_| !secrets.values.is_empty()) else {
+        return;
+    };
+    if let Some(body) = cleaner.clean_bytes(&response.body) {
+        response.body = body.into();
+    }
+    for value in response.headers.values_mut() {
+        if let Some(clean) = cleaner.clean_bytes(value.as_bytes())
+            && let Ok(clean) = HeaderValue::from_bytes(&clean)
+        {
+            *value = clean;
+        }
+    }
+}
+
 /// Takes keys out of texts.
 #[derive(Debug)]
 pub struct Cleaner {
@@ -246,6 +267,21 @@ impl Cleaner {
                 true
             });
         clean
+    }
+
+    /// Returns `bytes` with every key replaced; `None` when there is none in them.
+    fn clean_bytes(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        self.automaton.find(bytes)?;
+        let (of, placeholders) = (&self.of, &self.placeholders);
+        let mut clean = Vec::with_capacity(bytes.len());
+        self.automaton
+            .replace_all_with_bytes(bytes, &mut clean, |found, _, out| {
+                let place = of.get(found.pattern().as_usize());
+                let placeholder = place.and_then(|place| placeholders.get(*place));
+                out.extend_from_slice(placeholder.map_or(PLACEHOLDER, String::as_str).as_bytes());
+                true
+            });
+        Some(clean)
     }
 
     /// Returns what was replaced, and how often.
