@@ -9,6 +9,18 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .map(|(_, candidate)| candidate)
 }
 
+/// Says that `name` is no `what` of a closed list: with what was probably meant, else with the whole list.
+pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    let shown: String = name.chars().take(40).collect();
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("there is no {what} {shown:?}; did you mean {near:?}?"),
+        None => format!(
+            "there is no {what} {shown:?}; there are {}",
+            known.join(", ")
+        ),
+    }
+}
+
 /// Returns up to five candidates that a mistyped `word` may stand for, the likeliest first: those
 /// that hold one of its parts (`import` → `unresolved-import`) after the nearest by letters.
 pub fn likely<'a>(word: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a str> {

@@ -56,6 +56,16 @@ impl Bars {
         self.rows.is_empty()
     }
 
+    /// Returns which bars there can be.
+    pub(crate) fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// Returns the bars in columns, those that may still change last.
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
     /// Returns who said them.
     pub fn provider(&self) -> &str {
         &self.provider

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tradewind_catalog::Catalog;
-use tradewind_core::nearest::nearest;
+use tradewind_core::nearest::unknown;
 use tradewind_engine::secret::SecretReference;
 
 /// `[market]`: where bars come from and how much of them is kept.
@@ -95,17 +95,6 @@ impl MarketSection {
             }
         }
         mistakes
-    }
-}
-
-fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    let shown: String = name.chars().take(40).collect();
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("there is no {what} {shown:?}; did you mean {near:?}?"),
-        None => format!(
-            "there is no {what} {shown:?}; there are {}",
-            known.join(", ")
-        ),
     }
 }
 

@@ -410,7 +410,7 @@ fn problem(error: &MarketError) -> Problem {
             }
             _ => (StatusCode::BAD_GATEWAY, Some(FailureClass::Outage)),
         },
-        MarketError::Fetch(_) => (StatusCode::BAD_GATEWAY, None),
+        MarketError::Fetch(_) | MarketError::Apart { .. } => (StatusCode::BAD_GATEWAY, None),
     };
     let detail = match error {
         MarketError::NobodyHasIt { .. } => {
@@ -423,6 +423,9 @@ fn problem(error: &MarketError) -> Problem {
         MarketError::TooMany { .. } => "ask for less at once".to_owned(),
         MarketError::Key { source, .. } => source.to_string(),
         MarketError::Fetch(FetchError::Unheard { source, .. }) => source.to_string(),
+        MarketError::Apart { provider, instead, source, .. } => format!(
+            "{source}. Take {instead} out of `equivalent` in config.toml, or ask it by name; adjustments and feeds of the two may differ, or {provider} was split since"
+        ),
         MarketError::Fetch(_) => match retry_after {
             Some(_) => "come again when Retry-After says".to_owned(),
             None => "`tradewind catalog show` has what is known of the provider".to_owned(),

@@ -22,6 +22,7 @@ pub mod pass;
 pub mod plan;
 pub mod redact;
 pub mod rows;
+mod seam;
 pub mod secrets;
 pub mod service;
 pub mod source;

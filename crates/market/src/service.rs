@@ -27,6 +27,7 @@ use crate::bars::Bars;
 use crate::config::MarketSection;
 use crate::fetch::OfferedSeries;
 use crate::moments::{Desk, MomentAsk, Moments};
+use crate::seam::{Apart, OVERLAP, apart};
 use crate::secrets::{Keyring, Keys};
 use crate::source::{FetchError, Source};
 use crate::store::Store;
@@ -190,6 +191,21 @@ pub enum MarketError {
         /// How many.
         bars: i64,
     },
+    /// Another provider has it, but does not agree with what is held of the first.
+    #[error(
+        "{instead} could answer instead, but its closes lie {:.1} % from those held of {provider} ({} bars compared)", apart.percent, apart.bars
+    )]
+    Apart {
+        /// Who was to be asked.
+        provider: String,
+        /// Who would have answered.
+        instead: String,
+        /// How far they lie apart.
+        apart: Apart,
+        /// Why the first did not answer.
+        #[source]
+        source: FetchError,
+    },
     /// The provider has nothing, or cannot be asked.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -211,7 +227,7 @@ impl MarketError {
     /// Says what a caller may usefully do next.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Fetch(error) => error.recovery(),
+            Self::Fetch(error) | Self::Apart { source: error, .. } => error.recovery(),
             Self::NobodyHasIt { .. }
             | Self::NoKey { .. }
             | Self::Key { .. }
@@ -391,6 +407,7 @@ impl Service {
             }
             other => return other,
         };
+        let mut refused = None;
         for name in self.shared.section.instead_of(&first) {
             let other = Ask {
                 provider: Some(name.to_owned()),
@@ -399,13 +416,83 @@ impl Service {
             let Ok(offer) = self.choose(&other.question(), Some(name)) else {
                 continue;
             };
-            if let Ok(mut answer) = self.ask(&other, offer).await {
-                tracing::warn!(provider = first, error = %failed, instead = name, "another provider answers");
-                answer.instead_of = Some((first.clone(), failed));
-                return Ok(answer);
+            let Ok(mut answer) = self.ask(&other, offer).await else {
+                continue;
+            };
+            if let Some(apart) = self.seam(ask, &first, &other).await? {
+                tracing::warn!(
+                    provider = first,
+                    instead = name,
+                    percent = apart.percent,
+                    "declared equivalent, but is not"
+                );
+                refused = Some((name.to_owned(), apart));
+                continue;
             }
+            tracing::warn!(provider = first, error = %failed, instead = name, "another provider answers");
+            answer.instead_of = Some((first.clone(), failed));
+            return Ok(answer);
         }
-        Err(failed.into())
+        Err(match refused {
+            Some((instead, apart)) => MarketError::Apart {
+                provider: first,
+                instead,
+                apart,
+                source: failed,
+            },
+            None => failed.into(),
+        })
+    }
+
+    /// Compares what is held of `first` with what `other` says of the same times, from a little before the
+    /// span to a little after it; none when they agree or nothing is held.
+    async fn seam(
+        &self,
+        ask: &Ask,
+        first: &str,
+        other: &Ask,
+    ) -> Result<Option<Apart>, MarketError> {
+        let kept = |error| MarketError::Fetch(FetchError::Store(Arc::new(error)));
+        let series_of = async |ask: &Ask, provider: &str| {
+            let offer = self.choose(&ask.question(), Some(provider))?;
+            let keys = self.keys_of(&offer).await?;
+            let governor = self.shared.governor.clone();
+            Ok::<_, MarketError>(OfferedSeries::new(
+                offer,
+                ask,
+                governor,
+                keys,
+                &self.shared.clock,
+            ))
+        };
+        let Some(series) = series_of(ask, first).await? else {
+            return Ok(None);
+        };
+        let span = self.keys(ask, &series)?;
+        let span = span.start.saturating_sub(OVERLAP)..span.end.saturating_add(OVERLAP);
+        let grid = series.grid().clone();
+        let held = self.store().series(series.identity()).await.map_err(kept)?;
+        let held = self.store().rows(&held, span.clone()).await.map_err(kept)?;
+        let (Some(begin), Some(end)) = (
+            held.keys().first().and_then(|key| grid.start(*key)),
+            held.keys()
+                .last()
+                .and_then(|key| grid.start(key.saturating_add(1))),
+        ) else {
+            return Ok(None);
+        };
+        let same_times = Ask {
+            start: Some(When::Moment(begin)),
+            end: Some(When::Moment(end)),
+            ..other.clone()
+        };
+        let name = other.provider.as_deref().unwrap_or_default();
+        let offer = self.choose(&same_times.question(), Some(name))?;
+        // Nearly always held by now: the span that was asked for, or the page beside it.
+        let Ok(said) = self.ask(&same_times, offer).await else {
+            return Ok(None);
+        };
+        Ok(apart((&grid, &held), (said.bars.grid(), said.bars.rows())))
     }
 
     /// Returns the offer that is taken up.

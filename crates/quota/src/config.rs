@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tradewind_catalog::Catalog;
 use tradewind_catalog::plan::{Plan, Window};
 use tradewind_catalog::provider::Provider;
-use tradewind_core::nearest::nearest;
+use tradewind_core::nearest::unknown;
 
 use crate::call::Settings;
 use crate::class::Reserves;
@@ -125,17 +125,6 @@ impl QuotaSection {
             is_shadow: self.shadow,
             ..Settings::default()
         }
-    }
-}
-
-fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    let shown: String = name.chars().take(40).collect();
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("there is no {what} {shown:?}; did you mean {near:?}?"),
-        None => format!(
-            "there is no {what} {shown:?}; there are {}",
-            known.join(", ")
-        ),
     }
 }
 

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use tradewind_sandbox::{Running, Sandbox, Settings};
+use tradewind_sandbox::{Fault, FaultKind, Running, Sandbox, Settings};
 
 use crate::support::{Daemon, Repo, Said, User, skipped};
 
@@ -365,4 +365,102 @@ fn who_asked_for_what_is_counted() {
     assert_eq!(usage["usage"][0]["whose"]["consumer"], "tradewind get");
     let shown = practice.user.ok(practice.home(), &["usage"]);
     assert!(shown.contains("3 questions needed 1 calls"), "{shown}");
+}
+
+const EQUIVALENT: &str =
+    "[market]\nprefer = [\"alpaca\", \"polygon\"]\nequivalent = [[\"alpaca\", \"polygon\"]]\n";
+
+/// Returns a user who has declared both equivalent, with a sandbox on this seed in which alpaca resets every connection.
+fn fallback(user: &mut User, seed: u64) -> (Running, tokio::runtime::Runtime) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let banned = Fault::new("alpaca", FaultKind::Reset);
+    let settings = Settings {
+        seed,
+        faults: vec![banned],
+        ..Settings::generous()
+    };
+    let sandbox = runtime.block_on(Sandbox::start(settings)).unwrap();
+    user.set("TRADEWIND_SANDBOX", &sandbox.address().to_string());
+    user.set("POLYGON_API_KEY", CANARY);
+    user.configure(EQUIVALENT);
+    (sandbox, runtime)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_is_declared_equivalent_answers_instead_and_every_row_says_so() {
+    let mut practice = Practice::new(Settings::generous());
+    let _fallback = fallback(&mut practice.user, Settings::generous().seed);
+    let span = ["AAPL", "--start", "2024-03-01", "--end", "2024-03-16"];
+    let named = practice.get(&[&span[..], &["-p", "alpaca"]].concat());
+    assert_eq!(
+        named.code,
+        Some(5),
+        "who is named answers alone: {named:#?}"
+    );
+    let told = practice.get(&[&span[..], &["--format", "csv"]].concat());
+    assert_eq!(told.code, Some(0), "{told:#?}");
+    let rows: Vec<&str> = told.out.lines().skip(1).collect();
+    assert_eq!(rows.len(), 11, "{told:#?}");
+    assert!(
+        rows.iter().all(|row| row.contains(",polygon,")),
+        "{told:#?}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_disagrees_with_what_is_held_does_not_answer_instead() {
+    for (seed, code) in [(1, 0), (2, 5)] {
+        let mut practice = Practice::new(Settings {
+            seed: 1,
+            ..Settings::generous()
+        });
+        let held = practice.get(&[
+            "AAPL",
+            "-p",
+            "alpaca",
+            "--start",
+            "2024-03-01",
+            "--end",
+            "2024-03-16",
+        ]);
+        assert_eq!(held.code, Some(0), "{held:#?}");
+        let _fallback = fallback(&mut practice.user, seed);
+        // Nothing of this span is held: what lies just after it is compared.
+        let told = practice.get(&["AAPL", "--start", "2024-02-16", "--end", "2024-03-01"]);
+        assert_eq!(told.code, Some(code), "seed {seed}: {told:#?}");
+        if code != 0 {
+            assert!(
+                told.err
+                    .contains("polygon could answer instead, but its closes lie"),
+                "{told:#?}"
+            );
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_deadline_that_cannot_be_met_is_refused_at_once_and_told_when() {
+    let mut practice = Practice::new(Settings::generous());
+    practice.user.set("ALPHAVANTAGE_API_KEY", CANARY);
+    practice
+        .user
+        .configure("[quota.providers.alphavantage.limits]\nday = 1\n");
+    let daemon = practice.up();
+    let path = "/v1/quote/AAPL.json?provider=alphavantage&max_age=0";
+    assert_eq!(daemon.ask("GET", path, &[], "").status, 200);
+    let late = daemon.ask("GET", path, &["X-Tradewind-Deadline: 2s"], "");
+    assert_eq!(late.status, 429, "{late:?}");
+    let head = late.head.to_ascii_lowercase();
+    let wait = head
+        .lines()
+        .find_map(|line| line.strip_prefix("retry-after: "));
+    let wait: u64 = wait.unwrap().trim().parse().unwrap();
+    assert!(wait > 3_600, "the unit comes back in a day: {head}");
+    assert_eq!(practice.calls("alphavantage"), 1, "nothing was sent");
+    let wrong = daemon.ask("GET", path, &["X-Tradewind-Deadline: soon"], "");
+    assert_eq!(wrong.status, 400, "{wrong:?}");
+    assert!(wrong.body.contains("500ms, 90s"), "{wrong:?}");
 }

@@ -42,6 +42,16 @@ impl User {
         self.home.path().join("state")
     }
 
+    /// Writes the user's own `config.toml`.
+    pub(crate) fn configure(&mut self, text: &str) {
+        let dir = self.home.path().join("configuration");
+        // Where the platform has no such variable the test would read the real user's file.
+        self.set("XDG_CONFIG_HOME", &dir.display().to_string());
+        let dir = dir.join("tradewind");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("config.toml"), text).unwrap();
+    }
+
     pub(crate) fn tradewind(&self, dir: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tradewind"));
         command
