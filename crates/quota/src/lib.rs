@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod outlook;
 mod probe;
 pub mod record;
+pub mod rehearsal;
 pub mod retry;
 mod server_clock;
 pub mod store;

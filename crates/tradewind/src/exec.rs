@@ -9,4 +9,6 @@ pub(crate) mod authority;
 pub(crate) mod door;
 pub(crate) mod environment;
 pub(crate) mod proxy;
+pub(crate) mod shadow;
+pub(crate) mod straight;
 pub(crate) mod way;

@@ -3,6 +3,7 @@
 //! Why here: only the edge knows them all. The daemon opens it once; a command without a daemon opens it for
 //! one question, with the store's lock in hand, so that two programs never spend the same units.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,10 +50,25 @@ impl Egress for NoWire {
     }
 }
 
+/// Returns the sandbox that the variable names.
+pub(crate) fn sandbox() -> Result<Option<SocketAddr>, Failure> {
+    let Some(address) = std::env::var_os(SANDBOX_VARIABLE).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let address = address.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Failure::new(Exit::Config, format!("{SANDBOX_VARIABLE} is no address"))
+            .hint("it is what `tradewind sandbox` prints, as in 127.0.0.1:8421; unset it to ask the real providers")
+    })?;
+    terminal::note(format_args!(
+        "Every call for a provider goes to the sandbox at {address}: no price is real."
+    ));
+    Ok(Some(address))
+}
+
 /// Returns the way out: the providers themselves, or the sandbox that the variable names.
 fn wire() -> Result<Arc<dyn Egress>, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::from_error(Exit::Outside, error);
-    let Some(address) = std::env::var_os(SANDBOX_VARIABLE).filter(|text| !text.is_empty()) else {
+    let Some(address) = sandbox()? else {
         return Ok(match DirectEgress::new() {
             Ok(direct) => Arc::new(direct),
             Err(error) => {
@@ -63,13 +79,6 @@ fn wire() -> Result<Arc<dyn Egress>, Failure> {
             }
         });
     };
-    let address = address.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
-        Failure::new(Exit::Config, format!("{SANDBOX_VARIABLE} is no address"))
-            .hint("it is what `tradewind sandbox` prints, as in 127.0.0.1:8421; unset it to ask the real providers")
-    })?;
-    terminal::note(format_args!(
-        "Every call for a provider goes to the sandbox at {address}: no price is real."
-    ));
     Ok(Arc::new(Detour::new(address).map_err(|e| failed(&e))?))
 }
 

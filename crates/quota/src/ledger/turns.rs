@@ -8,7 +8,7 @@ use tradewind_core::payload::WindowExhausted;
 
 use super::{Ledger, Stage, ms, names_of};
 use crate::boundary::{HOUR_US, SECOND_US};
-use crate::call::{CallId, Held, Verdict};
+use crate::call::{CallId, Demand, Held, Verdict};
 use crate::gate::Breaker;
 use crate::lease;
 use crate::record::{Transition, Write};
@@ -206,6 +206,29 @@ impl Ledger {
             self.debiting.retain(|other| *other != id);
             self.verdicts.push(Verdict::Granted { call: id, is_probe });
         }
+    }
+
+    /// Returns which of these windows have no room at this moment for what is demanded of them, with what they
+    /// have; takes nothing.
+    pub(crate) fn without_room(
+        &mut self,
+        gate: &str,
+        demands: &[Demand],
+        now_us: i64,
+    ) -> Vec<(String, u64)> {
+        let gate = self.gate(gate, now_us);
+        let mut full = Vec::new();
+        for demand in demands {
+            let index = self.slot(&demand.window, demand.rule.clone(), gate, now_us);
+            let offset = self.offset_of(index, now_us);
+            let window = &mut self.slots[index].window;
+            let units = window.cost(&demand.need, now_us, offset);
+            let limit = window.limit;
+            if !window.fits(units, limit, now_us, offset) {
+                full.push((demand.window.clone(), limit));
+            }
+        }
+        full
     }
 
     /// Counts a call that is not held back, and whether it would have been.

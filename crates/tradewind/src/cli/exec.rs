@@ -13,8 +13,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tradewind_catalog::Catalog;
 use tradewind_engine::Supervisor;
+use tradewind_host::clock::SystemUptime;
 use tradewind_host::egress::DirectEgress;
 use tradewind_host::process::{self, CommandSpec, ExitOutcome};
+use tradewind_quota::rehearsal::Rehearsal;
 use tradewind_quota::{Class, Urgency};
 
 use super::Format;
@@ -23,6 +25,8 @@ use crate::exec::authority::Authority;
 use crate::exec::door::Door;
 use crate::exec::environment::Files;
 use crate::exec::proxy::{Parts, Proxy};
+use crate::exec::shadow::Shadow;
+use crate::exec::straight::Straight;
 use crate::exec::way::Way;
 use crate::market;
 use crate::place::Place;
@@ -48,8 +52,11 @@ is played nothing leaves this machine through the gateway, what is not in it is 
 command ends with 1. Streams are carried unread, so no recording has their frames. TRADEWIND_REPLAY_CLOCK holds the time at
 which the recording began, while it is made and when it is played; nothing forces a program to use it.
 
+With --shadow each call has its own key, its own connection and no pacing; what is counted is this program's alone.
+
 Examples:
   tradewind exec -- python bot.py
+  tradewind exec --shadow -- python bot.py
   tradewind exec --consumer scan --priority backfill -- python -m mybot.scan
   tradewind exec --record tests/market.json -- pytest
   tradewind exec --replay tests/market.json -- pytest")]
@@ -60,6 +67,9 @@ pub(crate) struct Args {
     /// How urgent its calls for data are
     #[arg(long, value_enum, default_value_t)]
     priority: Priority,
+    /// Change nothing: every call goes out as without the gateway, and the end says what it would have done
+    #[arg(long, conflicts_with_all = ["record", "replay"])]
+    shadow: bool,
     /// Write calls for data and their answers into this file, without keys; only a cassette is overwritten
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     record: Option<PathBuf>,
@@ -119,7 +129,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     let catalog = Arc::new(settings::catalog()?.catalog);
     let way = way(place, &args, &catalog, &supervisor).await?;
     let clock = match &way {
-        Way::Gateway(_) => None,
+        Way::Gateway(_) | Way::Shadow(_) => None,
         Way::Record(_, recorder) => Some(recorder.started()),
         Way::Replay(player) => Some(player.recorded_at()),
     };
@@ -174,6 +184,17 @@ async fn way(
     if let Some(path) = &args.replay {
         return tape::replay(catalog, &place.cwd().join(path)).map(Way::Replay);
     }
+    if args.shadow {
+        let quota = settings::Settings::load(catalog)?.quota;
+        let straight = match market::sandbox()? {
+            Some(address) => Straight::to_sandbox(address),
+            None => Straight::to_hosts().map_err(|e| Failure::from_error(Exit::Outside, &e))?,
+        };
+        let uptime = Arc::new(SystemUptime::new());
+        let rehearsal = Rehearsal::new(Arc::clone(catalog), quota, uptime);
+        let shadow = Shadow::new(Arc::clone(catalog), straight, rehearsal);
+        return Ok(Way::Shadow(shadow));
+    }
     let recorder = match &args.record {
         Some(path) => Some(tape::record(place, catalog, &place.cwd().join(path)).await?),
         None => None,
@@ -198,6 +219,10 @@ fn finish(place: &Place, args: &Args, proxy: &Proxy) -> Outcome {
     match proxy.way() {
         Way::Gateway(_) => {
             say(&Ended::Gateway);
+            Ok(Exit::Done)
+        }
+        Way::Shadow(shadow) => {
+            say(&Ended::Shadowed(&shadow.counts()));
             Ok(Exit::Done)
         }
         Way::Record(_, recorder) => {

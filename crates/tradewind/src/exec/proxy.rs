@@ -28,11 +28,10 @@ use tradewind_catalog::host::Role;
 use tradewind_engine::Supervisor;
 use tradewind_host::egress::{DirectEgress, Egress};
 use tradewind_market::cassette::Recorder;
-use tradewind_market::pass::Call;
 use tradewind_quota::Urgency;
 
 use super::authority::{Authority, AuthorityError};
-use super::way::Way;
+use super::way::{Asked, Way};
 use crate::http::problem;
 
 /// Upper bound on the body of a call, in bytes.
@@ -316,6 +315,7 @@ impl Proxy {
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
+            .preserve_header_case(true)
             .serve_connection(TokioIo::new(stream), service)
             .await;
         if let Err(error) = served {
@@ -324,37 +324,19 @@ impl Proxy {
     }
 
     async fn call(&self, provider: &str, host: &str, request: Request<Incoming>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let body = match axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES).await {
-            Ok(body) => body,
-            Err(_too_large) => {
-                return problem(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "the body is too large for the gateway",
-                    "at most 16 MiB are passed on",
-                );
-            }
-        };
         *self
             .count()
             .answered
             .entry(provider.to_owned())
             .or_default() += 1;
-        let path = parts
-            .uri
-            .path_and_query()
-            .map_or("/", |whole| whole.as_str());
-        let call = Call {
-            provider: provider.to_owned(),
-            host: Some(host.to_owned()),
-            method: parts.method,
-            path_and_query: path.to_owned(),
-            headers: parts.headers,
-            body,
-            consumer: self.shared.consumer.clone(),
+        let asked = Asked {
+            provider,
+            host,
+            consumer: &self.shared.consumer,
             urgency: self.shared.urgency,
+            request,
         };
-        self.shared.way.take(call).await
+        self.shared.way.take(asked, &self.shared.supervisor).await
     }
 
     /// Carries bytes to a host that is nobody's, unread.

@@ -1,16 +1,23 @@
-//! What becomes of a call that the proxy has read: the gateway, the gateway with a recording, or a cassette.
+//! What becomes of a call that reaches the proxy: the gateway, the gateway with a recording, a cassette, or the
+//! host itself in shadow mode.
 //!
 //! Why one place: whatever the mode, an order is judged by the same rule. A recording changes nothing of a
-//! call; a cassette lets none out.
+//! call, a cassette lets none out, and shadow mode does not even read it.
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tradewind_engine::Supervisor;
 use tradewind_market::cassette::{By, Played, Player, Recorder, Refusal};
 use tradewind_market::pass::Call;
+use tradewind_quota::Urgency;
 
 use super::door::Door;
+use super::shadow::Shadow;
 use crate::http::problem;
 
+/// Upper bound on the body of a call that is read, in bytes.
+const MAX_CALL_BYTES: usize = 16 * 1024 * 1024;
 /// Upper bound on an answer, as the door has it.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// What is said to a call that a cassette cannot answer. No provider uses it, and no client repeats a call for it.
@@ -25,17 +32,69 @@ pub(crate) enum Way {
     Record(Door, Recorder),
     /// A cassette answers, and nobody is asked.
     Replay(Player),
+    /// The host itself answers, and what the gateway would have done is counted.
+    Shadow(Shadow),
+}
+
+/// A call to a host of the catalog.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    /// Whose host it is.
+    pub(crate) provider: &'a str,
+    /// The host.
+    pub(crate) host: &'a str,
+    /// Who calls, in a word.
+    pub(crate) consumer: &'a str,
+    /// How urgent it is.
+    pub(crate) urgency: Urgency,
+    /// What was said.
+    pub(crate) request: Request<Incoming>,
 }
 
 impl Way {
     /// Takes a call to whoever answers it and returns what came back, problems included.
-    pub(crate) async fn take(&self, call: Call) -> Response<Body> {
+    pub(crate) async fn take(&self, asked: Asked<'_>, supervisor: &Supervisor) -> Response<Body> {
+        if let Self::Shadow(shadow) = self {
+            return shadow.take(asked.host, asked.request, supervisor).await;
+        }
+        let call = match read(asked).await {
+            Ok(call) => call,
+            Err(problem) => return *problem,
+        };
         match self {
             Self::Gateway(door) => door.take(call).await,
             Self::Record(door, recorder) => record(door, recorder, call).await,
             Self::Replay(player) => played(player.play(&call)),
+            Self::Shadow(_) => problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "a call was read in shadow mode",
+                "this is a bug in Tradewind",
+            ),
         }
     }
+}
+
+async fn read(asked: Asked<'_>) -> Result<Call, Box<Response<Body>>> {
+    let (parts, body) = asked.request.into_parts();
+    let body = axum::body::to_bytes(Body::new(body), MAX_CALL_BYTES).await;
+    let body = body.map_err(|_too_large| {
+        problem(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is too large for the gateway",
+            "at most 16 MiB are passed on",
+        )
+    })?;
+    let path = parts.uri.path_and_query();
+    Ok(Call {
+        provider: asked.provider.to_owned(),
+        host: Some(asked.host.to_owned()),
+        method: parts.method,
+        path_and_query: path.map_or("/", |whole| whole.as_str()).to_owned(),
+        headers: parts.headers,
+        body,
+        consumer: asked.consumer.to_owned(),
+        urgency: asked.urgency,
+    })
 }
 
 async fn record(door: &Door, recorder: &Recorder, call: Call) -> Response<Body> {

@@ -22,5 +22,6 @@ mod market;
 mod origin;
 mod place;
 mod sandbox;
+mod shadow;
 mod support;
 mod usage;

@@ -12,6 +12,7 @@ use tradewind_market::cassette::player::Tally;
 use super::tape::Written;
 use crate::cli::Format;
 use crate::exec::proxy::Carried;
+use crate::exec::shadow::{Counts, Whose};
 use crate::terminal::{self, Tone, paint};
 
 /// How many names a line shows.
@@ -26,6 +27,8 @@ pub(super) enum Ended<'a> {
     Gateway,
     /// They were recorded as well.
     Recorded(&'a Path, &'a Written),
+    /// Nothing was changed, and this is what the gateway would have done.
+    Shadowed(&'a BTreeMap<Whose, Counts>),
     /// A cassette answered them.
     Replayed(&'a Path, &'a Tally),
 }
@@ -42,6 +45,7 @@ pub(super) fn say(format: Format, carried: &Carried, ended: &Ended<'_>) {
             through(carried);
             recorded(path, written);
         }
+        Ended::Shadowed(counts) => shadowed(counts),
         Ended::Replayed(path, tally) => replayed(path, tally),
     }
     hosts("Carried unread", &carried.tunnelled);
@@ -135,6 +139,45 @@ fn recorded(path: &Path, written: &Written) {
     }
 }
 
+fn shadowed(counts: &BTreeMap<Whose, Counts>) {
+    if counts.is_empty() {
+        note("No call to a provider of the catalog was made.");
+        return;
+    }
+    note(
+        "Nothing was changed: every call went out as without the gateway. It would have done this:",
+    );
+    for (whose, counts) in counts {
+        let endpoint = match whose.endpoint.as_str() {
+            "" => "no call for data that the catalog knows",
+            endpoint => endpoint,
+        };
+        let mut said = format!("{} {endpoint}: {} calls", whose.provider, counts.calls);
+        if counts.would_share > 0 {
+            said.push_str(&format!(
+                "; {} would have shared the answer of one under way",
+                counts.would_share
+            ));
+        }
+        if counts.same_again > 0 {
+            said.push_str(&format!(
+                "; {} had the same answer as before",
+                counts.same_again
+            ));
+        }
+        for over in &counts.over {
+            said.push_str(&format!(
+                "; {} found no room in `{}` ({} units)",
+                over.calls, over.window, over.limit
+            ));
+        }
+        if counts.unanswered > 0 {
+            said.push_str(&format!("; {} had no whole answer", counts.unanswered));
+        }
+        note(&format!("{said}."));
+    }
+}
+
 fn replayed(path: &Path, tally: &Tally) {
     let path = terminal::word(path.display());
     if tally.answered.is_empty() {
@@ -189,6 +232,16 @@ fn as_json(carried: &Carried, ended: &Ended<'_>) -> Value {
                 "left_out": written.cassette.left_out,
                 "redacted": written.cassette.redacted,
             });
+        }
+        Ended::Shadowed(counts) => {
+            said["mode"] = "shadow".into();
+            let all = counts.iter().map(|(whose, counts)| {
+                let mut one = json!(counts);
+                one["provider"] = whose.provider.clone().into();
+                one["endpoint"] = whose.endpoint.clone().into();
+                one
+            });
+            said["would_have"] = all.collect();
         }
         Ended::Replayed(path, tally) => {
             said["mode"] = "replay".into();
