@@ -3,6 +3,7 @@
 mod summary;
 mod tape;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,8 +45,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 Calls to hosts of the catalog go through the gateway: rationed, shared, counted. Orders and every other call
 pass straight through, at once and once. Everything else is carried unread.
 The program learns of it by its environment only: HTTPS_PROXY and the usual variables for certificates; a small
-hook on PYTHONPATH leads aiohttp and ccxt's asynchronous half there too. The authority is made for this one run, in
-memory. Node reads proxy variables in fetch from version 24 on.
+hook on PYTHONPATH leads aiohttp and ccxt's asynchronous half there too, and a loader in NODE_OPTIONS fetch, http and
+https of a Node that reads no such variables; the end says whom they led. The authority is made for this one run, in
+memory.
 
 A recording holds calls for data and their answers, without keys; orders and everything else are never in it. While it
 is played nothing leaves this machine through the gateway, what is not in it is refused with status 599, and the
@@ -157,6 +159,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     spec.env = files.environment(address, &password, clock);
     let ended = process::run_attached(&spec).await;
     let unfinished = supervisor.shut_down(END_LIMIT).await;
+    let led = files.led();
     drop(files);
     let ended = ended.map_err(|e| {
         Failure::from_error(Exit::Usage, &e).hint("give a program that is on the PATH, after `--`")
@@ -164,7 +167,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     if !unfinished.is_empty() {
         tracing::debug!(?unfinished, "connections of the program were still open");
     }
-    let found = finish(place, &args, &proxy)?;
+    let found = finish(place, &args, &proxy, &led)?;
     match ended {
         ExitOutcome::Code(0) => Ok(found),
         ExitOutcome::Code(code) => end_as(code),
@@ -207,13 +210,13 @@ async fn way(
 }
 
 /// Writes down what was recorded, says what happened, and whether something is amiss with it.
-fn finish(place: &Place, args: &Args, proxy: &Proxy) -> Outcome {
+fn finish(place: &Place, args: &Args, proxy: &Proxy, led: &BTreeSet<String>) -> Outcome {
     let carried = proxy.carried();
     let shown = args.record.as_ref().or(args.replay.as_ref());
     let shown = shown.cloned().unwrap_or_default();
     let say = |ended: &Ended<'_>| {
         if !args.quiet {
-            summary::say(args.format, &carried, ended);
+            summary::say(args.format, &carried, led, ended);
         }
     };
     match proxy.way() {

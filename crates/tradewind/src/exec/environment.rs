@@ -1,9 +1,12 @@
 //! The environment that leads a program's calls to the proxy, in every way that clients know.
 //!
 //! Why so many variables: each client reads its own. What is set counts for the child and its children only.
-//! Not covered, and said in the reference: Node before 24 reads no proxy variables in `fetch`.
+//! Clients that read none are led by a hook for Python and a loader for Node, which say so in a file beside them.
+//! Not covered: a program that opens sockets by itself.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +19,10 @@ use tradewind_host::process::Env;
 /// Names the variable that holds the time at which a recording began, while it is made and when it is played.
 const CLOCK_VARIABLE: &str = "TRADEWIND_REPLAY_CLOCK";
 const HOOK: &str = include_str!("sitecustomize.py");
+const LOADER: &str = include_str!("loader.cjs");
+/// Where hooks say whom they led, and how much of it is read.
+const LED: &str = "led";
+const MAX_LED_BYTES: u64 = 4096;
 
 /// Files that the child needs: its authorities, and the hook for Python.
 #[derive(Debug)]
@@ -58,7 +65,24 @@ impl Files {
             HOOK.as_bytes(),
             Mode::Keep,
         )?;
+        files::atomic_write(&files.loader(), LOADER.as_bytes(), Mode::Keep)?;
         Ok(files)
+    }
+
+    /// Returns which clients read no proxy variables and were led by a hook.
+    pub(crate) fn led(&self) -> BTreeSet<String> {
+        let mut text = String::new();
+        let read = std::fs::File::open(self.path().join(LED))
+            .and_then(|file| file.take(MAX_LED_BYTES).read_to_string(&mut text));
+        // Most programs need no hook, and then there is no file.
+        if read.is_err() {
+            return BTreeSet::new();
+        }
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn loader(&self) -> PathBuf {
+        self.path().join("loader.cjs")
     }
 
     fn path(&self) -> &Path {
@@ -118,7 +142,8 @@ impl Files {
         }
         env = env
             .with("NODE_EXTRA_CA_CERTS", self.authority())
-            .with("NODE_USE_ENV_PROXY", "1");
+            .with("NODE_USE_ENV_PROXY", "1")
+            .with("NODE_OPTIONS", node_options(&self.loader()));
         let mut paths = vec![self.path().to_path_buf()];
         if let Some(own) = std::env::var_os("PYTHONPATH") {
             paths.extend(std::env::split_paths(&own));
@@ -126,6 +151,19 @@ impl Files {
         let joined = std::env::join_paths(paths).unwrap_or_else(|_odd| OsString::from(self.path()));
         env.with("PYTHONPATH", joined)
     }
+}
+
+/// Returns the options of Node that the user has, and the loader.
+fn node_options(loader: &Path) -> OsString {
+    // Node takes a path with spaces in quotes, in which a backslash escapes.
+    let path = loader.to_string_lossy().replace('\\', "\\\\");
+    let path = path.replace('"', "\\\"");
+    let mut options = std::env::var_os("NODE_OPTIONS").unwrap_or_default();
+    if !options.is_empty() {
+        options.push(" ");
+    }
+    options.push(format!("--require \"{path}\""));
+    options
 }
 
 /// Writes a certificate as text.

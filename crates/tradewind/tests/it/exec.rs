@@ -11,6 +11,7 @@ use std::process::Command;
 
 use tradewind_sandbox::{Running, Sandbox, Settings};
 
+use crate::origin::{Origin, reply};
 use crate::support::{Repo, Said, User, program, skipped};
 
 pub(crate) const BARS: &str = "https://data.alpaca.markets/v2/stocks/bars?symbols=AAPL&timeframe=1Day&start=2024-03-01&end=2024-03-15&limit=5";
@@ -293,6 +294,116 @@ fn goes_through(python: &OsString, name: &str, code: &str, provider: &str) {
         said.err.contains(&format!("1 to {provider}")),
         "{name}: {said:#?}"
     );
+    let is_led = ["aiohttp", "ccxt async"].contains(&name);
+    let line = "Led here by a hook, because they read no proxy variables: aiohttp.";
+    assert!(!is_led || said.err.contains(line), "{name}: {said:#?}");
+}
+
+/// What a script of Node runs; each prints the number of bars that it got.
+const NODE: &[(&str, &str)] = &[
+    (
+        "fetch of Node",
+        "const answer = await fetch(URL);\nconsole.log((await answer.json()).bars.AAPL.length);",
+    ),
+    (
+        "https of Node",
+        "import https from 'node:https';\n\
+         https.get(URL, (answer) => {\n\
+         \x20 let text = '';\n\
+         \x20 answer.on('data', (piece) => (text += piece));\n\
+         \x20 answer.on('end', () => console.log(JSON.parse(text).bars.AAPL.length));\n\
+         });",
+    ),
+    (
+        "https of Node",
+        "import https from 'node:https';\n\
+         const agent = new https.Agent({ keepAlive: true });\n\
+         https.request(URL, { agent, headers: { 'x-mine': '1' } }, async (answer) => {\n\
+         \x20 let text = '';\n\
+         \x20 for await (const piece of answer) text += piece;\n\
+         \x20 console.log(JSON.parse(text).bars.AAPL.length);\n\
+         \x20 agent.destroy();\n\
+         }).end();",
+    ),
+];
+
+#[test]
+fn node_goes_through_without_a_changed_line_and_we_say_how() {
+    let Some(node) = program(&["node"]) else {
+        return skipped("node", "there is no node");
+    };
+    for (name, code) in NODE {
+        let mut practice = Practice::new();
+        practice.user.set("NODE_OPTIONS", "--no-warnings");
+        let path = practice.user.home.path().join("client.mjs");
+        std::fs::write(&path, format!("const URL = {BARS:?};\n{code}")).unwrap();
+        let said = practice.exec(&[node.clone().into_os_string(), path.into_os_string()]);
+        assert_eq!(said.code, Some(0), "{code}: {said:#?}");
+        assert_eq!(said.out.trim(), "5", "{code}: {said:#?}");
+        assert_eq!(practice.requests("alpaca"), 1, "{code}: {said:#?}");
+        assert!(said.err.contains("1 to alpaca"), "{code}: {said:#?}");
+        let version = Command::new(&node).arg("--version").output().unwrap();
+        let version = String::from_utf8(version.stdout).unwrap();
+        // Newer ones read the variables themselves.
+        if version.starts_with("v18.") || version.starts_with("v20.") {
+            let led = format!("Led here by a hook, because they read no proxy variables: {name}.");
+            assert!(said.err.contains(&led), "{said:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_on_this_machine_is_reached_by_node_without_us() {
+    let Some(node) = program(&["node"]) else {
+        return skipped("node", "there is no node");
+    };
+    let origin = Origin::start(|_, stream| reply(stream, "200 OK", &[], b"mine"));
+    let practice = Practice::new();
+    let code = format!(
+        "import http from 'node:http';\n\
+         const URL = 'http://{}/';\n\
+         console.log(await (await fetch(URL)).text());\n\
+         http.get(URL, (answer) => answer.on('data', (piece) => console.log(String(piece))));",
+        origin.address
+    );
+    let path = practice.user.home.path().join("client.mjs");
+    std::fs::write(&path, code).unwrap();
+    let said = practice.exec(&[node.into_os_string(), path.into_os_string()]);
+    assert_eq!(said.out, "mine\nmine\n", "{said:#?}");
+    assert!(!said.err.contains("Led here"), "{said:#?}");
+    assert!(
+        origin
+            .came()
+            .iter()
+            .all(|came| !came.head.to_lowercase().contains("proxy"))
+    );
+}
+
+/// Yahoo judges a client by its TLS, so nothing of what is said there can be seen by us: what is tested is that
+/// yfinance comes to us and is carried, not what it gets.
+#[test]
+fn yfinance_is_carried_unread_and_counted() {
+    let Some(python) = python_with(&["yfinance"]) else {
+        return skipped(
+            "clients",
+            "TRADEWIND_TEST_PYTHON names no Python with yfinance",
+        );
+    };
+    let practice = Practice::new();
+    let code = "from curl_cffi import requests\n\
+                import yfinance\n\
+                session = requests.Session(impersonate='chrome', timeout=20)\n\
+                try:\n\
+                \x20   print(len(yfinance.Ticker('AAPL', session=session).history(period='5d')))\n\
+                except Exception as error:\n\
+                \x20   print(type(error).__name__)\n";
+    let path = practice.user.home.path().join("client.py");
+    std::fs::write(&path, code).unwrap();
+    let said = practice.exec(&[python, path.into_os_string()]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert!(said.err.contains("Carried unread"), "{said:#?}");
+    assert!(said.err.contains("yahoo.com:443"), "{said:#?}");
+    assert_eq!(practice.requests("yahoo"), 0, "its TLS was ended by us");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Always on standard error: standard output is the program's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -34,9 +34,9 @@ pub(super) enum Ended<'a> {
 }
 
 /// Says it.
-pub(super) fn say(format: Format, carried: &Carried, ended: &Ended<'_>) {
+pub(super) fn say(format: Format, carried: &Carried, led: &BTreeSet<String>, ended: &Ended<'_>) {
     if format == Format::Json {
-        terminal::note(as_json(carried, ended));
+        terminal::note(as_json(carried, led, ended));
         return;
     }
     match ended {
@@ -47,6 +47,13 @@ pub(super) fn say(format: Format, carried: &Carried, ended: &Ended<'_>) {
         }
         Ended::Shadowed(counts) => shadowed(counts),
         Ended::Replayed(path, tally) => replayed(path, tally),
+    }
+    if !led.is_empty() {
+        let led = led.iter().map(|who| terminal::one_line(who, 40));
+        let led = led.take(SHOWN).collect::<Vec<_>>().join(", ");
+        note(&format!(
+            "Led here by a hook, because they read no proxy variables: {led}."
+        ));
     }
     hosts("Carried unread", &carried.tunnelled);
     hosts(
@@ -213,13 +220,14 @@ fn listed(what: &str, all: &BTreeMap<String, u64>) {
     }
 }
 
-fn as_json(carried: &Carried, ended: &Ended<'_>) -> Value {
+fn as_json(carried: &Carried, led: &BTreeSet<String>, ended: &Ended<'_>) -> Value {
     let mut said = json!({
         "schema_version": 1,
         "mode": "gateway",
         "answered": carried.answered,
         "carried_unread": carried.tunnelled,
         "refused": carried.refused,
+        "led_by_a_hook": led,
     });
     match ended {
         Ended::Gateway => {}
