@@ -20,6 +20,7 @@ mod house;
 mod http;
 mod market;
 mod origin;
+mod passing;
 mod place;
 mod sandbox;
 mod shadow;
