@@ -18,12 +18,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tradewind_catalog::UseCase;
 use tradewind_catalog::refusal::FailureClass;
 use tradewind_core::Recovery;
 use tradewind_host::egress::EgressError;
 
 use crate::format::{Format, Numbers, Table};
+use crate::import::{self, Report};
 use crate::pass::{Call, Pass, PassError, Passed};
 use crate::service::{Answer, MarketError, Service};
 use crate::source::FetchError;
@@ -32,13 +34,16 @@ use question::{consumer, moments_question, question, urgency};
 /// Rows from which on an answer is sent while it is written.
 const LONG: usize = 100_000;
 
+/// Upper bound on a file that is imported, in bytes.
+pub const MAX_FILE_BYTES: usize = 512 * 1024 * 1024;
+
 /// Builds the router.
 pub fn router<S: Clone + Send + Sync + 'static>(service: Service, pass: Pass) -> Router<S> {
     let through = Router::new()
         .route("/p/{provider}/{*path}", any(pass_on))
         .with_state(pass);
     Router::new()
-        .route("/v1/bars/{name}", get(bars))
+        .route("/v1/bars/{name}", get(bars).post(take_bars))
         .route("/v1/quote/{name}", get(quote))
         .route("/v1/trades/{name}", get(trades))
         .route("/v1/news", get(news))
@@ -140,6 +145,81 @@ async fn bars(
     headers: HeaderMap,
 ) -> Response {
     answer(&service, UseCase::Bars, &name, &query, &headers).await
+}
+
+/// Takes bars of a file, in the form that the path names.
+async fn take_bars(
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    import(&service, &name, &query, &headers, body).await
+}
+
+/// Imports a file as `POST /v1/bars/{instrument}.{csv|arrow|parquet}` does; the answer is a report in JSON.
+pub async fn import(
+    service: &Service,
+    name: &str,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+    file: Bytes,
+) -> Response {
+    match imported(service, name, query, headers, file).await {
+        Ok(report) => axum::Json(report).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn imported(
+    service: &Service,
+    name: &str,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+    file: Bytes,
+) -> Result<Report, Problem> {
+    let (own, of_series): (Vec<_>, Vec<_>) = query
+        .iter()
+        .cloned()
+        .partition(|(key, _)| key == "zone" || key == "sparse");
+    let (ask, format, _) = question(name, &of_series, headers, service.now())?;
+    if ask.provider.is_none() || ask.start.is_some() || ask.end.is_some() {
+        return Err(Problem::of_question(
+            "an import names the provider of the bars, and no span",
+            "say provider=alpaca; the file has its own span",
+        ));
+    }
+    let (mut zone, mut is_sparse) = (None, false);
+    for (key, value) in &own {
+        if key == "sparse" {
+            is_sparse = value == "true";
+            continue;
+        }
+        let known = TimeZone::get(value)
+            .map_err(|error| Problem::of_question("there is no such zone", error.to_string()))?;
+        zone = Some(known);
+    }
+    // Taking a large file apart would keep a thread of the listener from everybody else.
+    let read = tokio::task::spawn_blocking(move || import::read(format, file)).await;
+    let rows = match read {
+        Ok(Ok(rows)) => rows,
+        Ok(Err(error)) => {
+            let why = std::error::Error::source(&error).map(ToString::to_string);
+            return Err(Problem::of_question(
+                error.to_string(),
+                why.unwrap_or_else(|| "nothing was imported".to_owned()),
+            ));
+        }
+        Err(_panicked) => {
+            return Err(Problem::of_question(
+                "the file cannot be read",
+                "nothing was imported",
+            ));
+        }
+    };
+    let report = service.import(&ask, &rows, zone.as_ref(), is_sparse).await;
+    report.map_err(|error| problem(&error))
 }
 
 async fn quote(
@@ -396,7 +476,9 @@ fn problem(error: &MarketError) -> Problem {
     };
     let (status, class) = match error {
         MarketError::NobodyHasIt { .. } => (StatusCode::NOT_FOUND, None),
-        MarketError::Span { .. } | MarketError::TooMany { .. } => (StatusCode::BAD_REQUEST, None),
+        MarketError::Span { .. } | MarketError::TooMany { .. } | MarketError::Import(_) => {
+            (StatusCode::BAD_REQUEST, None)
+        }
         MarketError::NoKey { .. } | MarketError::Key { .. } => {
             (StatusCode::BAD_GATEWAY, Some(FailureClass::Auth))
         }
@@ -421,6 +503,7 @@ fn problem(error: &MarketError) -> Problem {
         }
         MarketError::Span { .. } => "dates are 2024-01-31, times are 2024-01-31T14:30:00Z; start lies before end".to_owned(),
         MarketError::TooMany { .. } => "ask for less at once".to_owned(),
+        MarketError::Import(_) => "nothing was imported: mend the file, or say another interval or zone".to_owned(),
         MarketError::Key { source, .. } => source.to_string(),
         MarketError::Fetch(FetchError::Unheard { source, .. }) => source.to_string(),
         MarketError::Apart { provider, instead, source, .. } => format!(

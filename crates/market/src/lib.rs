@@ -17,6 +17,7 @@ mod fetch;
 pub mod format;
 pub mod grid;
 pub mod http;
+pub mod import;
 pub mod moments;
 pub mod pass;
 pub mod plan;

@@ -26,6 +26,7 @@ use crate::adapter::{Adapters, NoOffer, Offer, Question, Why};
 use crate::bars::Bars;
 use crate::config::MarketSection;
 use crate::fetch::OfferedSeries;
+use crate::import::{self, ImportError, Report, Row, Target};
 use crate::moments::{Desk, MomentAsk, Moments};
 use crate::seam::{Apart, OVERLAP, apart};
 use crate::secrets::{Keyring, Keys};
@@ -206,6 +207,9 @@ pub enum MarketError {
         #[source]
         source: FetchError,
     },
+    /// A file cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The provider has nothing, or cannot be asked.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -232,6 +236,7 @@ impl MarketError {
             | Self::NoKey { .. }
             | Self::Key { .. }
             | Self::Span { .. }
+            | Self::Import(_)
             | Self::TooMany { .. } => Recovery::Fix,
         }
     }
@@ -493,6 +498,44 @@ impl Service {
             return Ok(None);
         };
         Ok(apart((&grid, &held), (said.bars.grid(), said.bars.rows())))
+    }
+
+    /// Keeps bars of a file as if the provider that `ask` names had said them; nobody is asked, and no key is
+    /// needed.
+    ///
+    /// # Errors
+    /// [`MarketError::NobodyHasIt`] when the provider has no such series, and what is wrong with the file.
+    pub async fn import(
+        &self,
+        ask: &Ask,
+        rows: &[Row],
+        zone: Option<&TimeZone>,
+        is_sparse: bool,
+    ) -> Result<Report, MarketError> {
+        let shared = &self.shared;
+        let question = ask.question();
+        let provider = ask.provider.as_deref().unwrap_or_default();
+        let nobody = |reasons| MarketError::NobodyHasIt {
+            what: described(&question),
+            reasons,
+        };
+        let offers = shared.adapters.offers(provider, &question);
+        let offers = offers.map_err(|reason| nobody(vec![reason]))?;
+        let mut bars = offers.into_iter().filter(|offer| offer.grid().is_some());
+        let offer = bars.next().ok_or_else(|| nobody(Vec::new()))?;
+        let governor = shared.governor.clone();
+        let series = OfferedSeries::new(offer, ask, governor, Keys::default(), &shared.clock);
+        let series = series.ok_or_else(|| nobody(Vec::new()))?;
+        let moment = |when| series.moment(when);
+        let target = Target {
+            identity: series.identity(),
+            grid: series.grid(),
+            moment: &moment,
+            zone,
+            is_sparse,
+            now: self.now(),
+        };
+        Ok(import::take(self.store(), &target, rows).await?)
     }
 
     /// Returns the offer that is taken up.

@@ -14,6 +14,7 @@ pub(crate) mod erase;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod get;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod pause;
@@ -44,6 +45,7 @@ Look:
 
 Market:
   get          Market data from the cache or the cheapest call, as text, CSV, JSON, Arrow or Parquet
+  import       Keep bars of a CSV, Arrow or Parquet file, so that nobody is asked for them again
   exec         Run a program unchanged, with its calls to providers through the gateway
   usage        Who asked providers for what, what it cost, what the cache saved
   catalog      What is known of the market-data providers: limits, endpoints, quirks
@@ -118,6 +120,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Market data from the cache or the cheapest call, as text, CSV, JSON, Arrow or Parquet
     Get(get::Args),
+    /// Keep bars of a CSV, Arrow or Parquet file, so that nobody is asked for them again
+    Import(import::Args),
     /// Run a program unchanged, with its calls to providers through the gateway
     Exec(exec::Args),
     /// Who asked providers for what, what it cost, what the cache saved
@@ -181,6 +185,7 @@ pub(crate) async fn run() -> Outcome {
         Command::Status(args) => status::run(&place, &args).await,
         Command::Doctor(args) => doctor::run(&place, &args).await,
         Command::Get(args) => Box::pin(get::run(&place, args)).await,
+        Command::Import(args) => Box::pin(import::run(&place, args)).await,
         Command::Exec(args) => Box::pin(exec::run(&place, args)).await,
         Command::Usage(args) => usage::run(&place, &args).await,
         Command::Catalog(args) => catalog::run(&place, args).await,

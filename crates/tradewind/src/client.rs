@@ -219,7 +219,8 @@ impl Daemon {
         ))
     }
 
-    async fn ask(
+    /// Sends a request with a body and waits for status and body of the answer.
+    pub(crate) async fn ask(
         &self,
         method: Method,
         path: &str,

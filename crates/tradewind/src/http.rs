@@ -22,9 +22,6 @@ use axum::routing::{get, post};
 use crate::daemon::hub::Hub;
 use crate::market::Market;
 
-/// Upper bound on a request's body, in bytes.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
-
 /// Builds the router over `hub`, with the doors of the market part.
 pub(crate) fn router(hub: Hub, market: Market) -> Router {
     Router::new()
@@ -57,7 +54,8 @@ pub(crate) fn router(hub: Hub, market: Market) -> Router {
             hub.clone(),
             guard::check,
         ))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        // Bodies come whole and bounded out of `body::read`.
+        .layer(DefaultBodyLimit::disable())
         .with_state(hub)
 }
 

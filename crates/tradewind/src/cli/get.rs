@@ -169,6 +169,16 @@ pub(super) struct Given {
     pub(super) body: Vec<u8>,
 }
 
+impl Given {
+    pub(super) fn without_headers(status: u16, body: Vec<u8>) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body,
+        }
+    }
+}
+
 /// A question, put in the words of the listener.
 pub(super) struct Asked {
     what: UseCase,
@@ -420,7 +430,7 @@ async fn ask(place: &Place, question: &Asked, headers: &HeaderMap) -> Result<Giv
 }
 
 /// Writes text so that it can stand in a path or a query.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
@@ -433,7 +443,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Turns a problem document into a report.
-fn refused(given: &Given) -> Failure {
+pub(super) fn refused(given: &Given) -> Failure {
     let problem: serde_json::Value = serde_json::from_slice(&given.body).unwrap_or_default();
     let text = |key: &str| {
         problem

@@ -7,31 +7,44 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
+use tradewind_market::http::MAX_FILE_BYTES;
 
 use super::problem;
 use crate::daemon::hub::Hub;
 
 /// How long a whole body may take; 1 MiB in this time is a slow modem.
 const BODY_LIMIT: Duration = Duration::from_secs(30);
+/// Upper bound on a body, in bytes.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Path below which a file may come that is imported, with a bound of its own.
+const FILES: &str = "/v1/bars/";
 
 /// Reads the body and hands the request on with it.
 pub(crate) async fn read(State(hub): State<Hub>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let asked = Request::from_parts(parts.clone(), body);
-    match whole(asked, hub.shutdown()).await {
+    let max_bytes = if parts.uri.path().starts_with(FILES) {
+        MAX_FILE_BYTES
+    } else {
+        MAX_BODY_BYTES
+    };
+    match whole(body, max_bytes, hub.shutdown()).await {
         Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Err(refusal) => refusal,
     }
 }
 
 /// Returns the whole body, or what its sender is told instead.
-async fn whole(request: Request, shutdown: &CancellationToken) -> Result<Bytes, Response> {
-    let read = tokio::time::timeout(BODY_LIMIT, Bytes::from_request(request, &()));
+async fn whole(
+    body: Body,
+    max_bytes: usize,
+    shutdown: &CancellationToken,
+) -> Result<Bytes, Response> {
+    let read = tokio::time::timeout(BODY_LIMIT, axum::body::to_bytes(body, max_bytes));
     let read = tokio::select! {
         // In this order: a body that is here is answered, even at the end.
         biased;
@@ -48,10 +61,10 @@ async fn whole(request: Request, shutdown: &CancellationToken) -> Result<Bytes, 
     };
     match read {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) => Err(problem(
-            error.status(),
+        Ok(Err(_cut_off)) => Err(problem(
+            StatusCode::PAYLOAD_TOO_LARGE,
             "the body cannot be read",
-            "send at most 1 MiB at once",
+            &format!("send at most {} MiB at once", max_bytes / (1024 * 1024)),
         )),
         Err(_late) => Err(problem(
             StatusCode::REQUEST_TIMEOUT,
@@ -68,15 +81,15 @@ mod tests {
 
     use super::*;
 
-    /// A request whose body begins and never ends.
-    fn endless() -> Request {
+    /// A body that begins and never ends.
+    fn endless() -> Body {
         let begun = stream::iter([Ok::<_, std::io::Error>("half")]);
-        Request::new(Body::from_stream(begun.chain(stream::pending())))
+        Body::from_stream(begun.chain(stream::pending()))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_given_up() {
-        let refusal = whole(endless(), &CancellationToken::new()).await;
+        let refusal = whole(endless(), 100, &CancellationToken::new()).await;
         assert_eq!(refusal.unwrap_err().status(), StatusCode::REQUEST_TIMEOUT);
     }
 
@@ -84,9 +97,11 @@ mod tests {
     async fn the_end_does_not_wait_for_a_body_but_takes_one_that_is_here() {
         let ended = CancellationToken::new();
         ended.cancel();
-        let refusal = whole(endless(), &ended).await.unwrap_err();
+        let refusal = whole(endless(), 100, &ended).await.unwrap_err();
         assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
-        let here = Request::new(Body::from("all of it"));
-        assert_eq!(whole(here, &ended).await.unwrap(), "all of it");
+        let here = || Body::from("all of it");
+        assert_eq!(whole(here(), 9, &ended).await.unwrap(), "all of it");
+        let refusal = whole(here(), 8, &ended).await.unwrap_err();
+        assert_eq!(refusal.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

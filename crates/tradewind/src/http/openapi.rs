@@ -155,7 +155,20 @@ pub(crate) fn document() -> Value {
                     }
                 }
             },
-            "/v1/bars/{name}": { "get": {
+            "/v1/bars/{name}": { "post": {
+                "summary": "Keeps bars of a file, CSV, Arrow or Parquet as `name` says, as those of the provider that is named.",
+                "parameters": [
+                    json!({ "name": "name", "in": "path", "required": true, "schema": text, "description": "Instrument and format." }),
+                    json!({ "name": "provider", "in": "query", "required": true, "schema": text, "description": "Whose bars they are." }),
+                    query("interval", json!({ "type": "string", "default": "1d" }), "Length of a bar."),
+                    query("adjust", json!({ "enum": ["none", "splits", "all"], "default": "none" }), "How prices are adjusted."),
+                    query("feed", text.clone(), "Which feed of the provider."),
+                    query("zone", text.clone(), "Zone of times that name none."),
+                    query("sparse", json!({ "type": "boolean", "default": false }), "Whether the file leaves bars out.")
+                ],
+                "requestBody": { "required": true, "content": { "*/*": { "schema": {} } } },
+                "responses": { "200": ok("What was imported.", "application/json", json!({ "type": "object" })), "400": problem.clone(), "401": problem.clone(), "404": problem.clone(), "413": problem.clone() }
+            }, "get": {
                 "summary": "Bars of an instrument: `AAPL.csv`, `BTC%2FUSD@kraken.arrow`. Only what is missing is fetched.",
                 "description": "`name` is SYMBOL or SYMBOL@venue, percent-encoded, and a format: json, csv, arrow or parquet. Columns: start (UTC), open, high, low, close, volume, final, provider, fetched_at, stale.",
                 "security": [],

@@ -464,3 +464,157 @@ fn a_deadline_that_cannot_be_met_is_refused_at_once_and_told_when() {
     assert_eq!(wrong.status, 400, "{wrong:?}");
     assert!(wrong.body.contains("500ms, 90s"), "{wrong:?}");
 }
+
+#[test]
+fn bars_of_a_file_are_held_and_nobody_is_asked_for_them() {
+    let practice = Practice::new(Settings::generous());
+    let span = [
+        "AAPL",
+        "-p",
+        "alpaca",
+        "--start",
+        "2024-03-01",
+        "--end",
+        "2024-03-16",
+    ];
+    let wanted = practice
+        .get(&[&span[..], &["--format", "csv"]].concat())
+        .out;
+    for file in ["aapl.csv", "aapl.arrow", "aapl.parquet"] {
+        let file = practice.home().join(file);
+        let got = practice.get(&[&span[..], &["-o", file.to_str().unwrap()]].concat());
+        assert_eq!(got.code, Some(0), "{got:#?}");
+    }
+    let without = |table: &str| -> Vec<String> {
+        let cells = |line: &str| line.split(',').take(7).collect::<Vec<_>>().join(",");
+        table.lines().map(cells).collect()
+    };
+    for file in ["aapl.csv", "aapl.arrow", "aapl.parquet"] {
+        let other = Practice::new(Settings::generous());
+        let file = practice.home().join(file);
+        let import = [
+            "import",
+            file.to_str().unwrap(),
+            "--as",
+            "AAPL",
+            "-p",
+            "alpaca",
+        ];
+        let told = other.user.ok(other.home(), &import);
+        assert!(
+            told.starts_with("11 bars of AAPL imported as alpaca's"),
+            "{told}"
+        );
+        let again = other.user.ok(other.home(), &import);
+        assert!(again.contains("11 were held already"), "{again}");
+        let got = other.get(&[&span[..], &["--format", "csv"]].concat());
+        assert_eq!(without(&got.out), without(&wanted), "{}", file.display());
+        assert_eq!(
+            other.calls("alpaca"),
+            0,
+            "weekends are no gaps: {}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn a_file_with_a_wrong_row_is_refused_whole() {
+    let practice = Practice::new(Settings::generous());
+    let import = |text: &str, more: &[&str]| {
+        std::fs::write(practice.home().join("bars.csv"), text).unwrap();
+        let args = ["import", "bars.csv", "--as", "AAPL", "-p", "alpaca"];
+        practice
+            .user
+            .run(practice.home(), &[&args[..], more].concat())
+    };
+    for (rows, more, word) in [
+        (
+            "2024-03-04,10,9,11,10\n",
+            &[][..],
+            "row 3: high 9 and low 11",
+        ),
+        (
+            "2024-03-04,10,11,9,-1\n",
+            &[],
+            "row 3: a price is zero or less",
+        ),
+        (
+            "2024-03-01,10,12,9,10\n",
+            &[],
+            "row 3: another row says something else",
+        ),
+        ("2024-03-04 09:30:00,10,11,9,10\n", &[], "has no zone"),
+        (
+            "2024-03-04 09:30:00,10,11,9,10\n",
+            &["--zone", "UTC"],
+            "no bar of 1d begins at",
+        ),
+        (
+            "2024-03-04,10,11,9,10\n",
+            &["--zone", "Mars/Olympus"],
+            "no such zone",
+        ),
+        ("2024-03-04,10,11,9,10\n", &["-i", "7m"], "7m"),
+    ] {
+        let told = import(&format!("{DAYS}{rows}"), more);
+        assert_eq!(told.code, Some(2), "{rows} {told:#?}");
+        assert!(told.err.contains(word), "{rows} {told:#?}");
+    }
+    let nobody = practice.user.run(
+        practice.home(),
+        &["import", "bars.csv", "--as", "AAPL", "-p", "binance"],
+    );
+    assert_eq!(nobody.code, Some(2), "{nobody:#?}");
+    let good = import(DAYS, &[]);
+    assert_eq!(
+        good.code,
+        Some(0),
+        "nothing of the wrong ones stayed: {good:#?}"
+    );
+    assert!(good.out.starts_with("1 bars"), "{good:#?}");
+}
+
+#[test]
+fn a_large_file_goes_through_the_daemon_and_what_it_contradicts_stays() {
+    let practice = Practice::new(Settings::generous());
+    let daemon = practice.up();
+    let path = "/v1/bars/AAPL.csv?provider=alpaca&interval=1m&start=2024-03-01T15:00:00Z&end=2024-03-01T15:01:00Z";
+    assert_eq!(daemon.ask("GET", path, &[], "").status, 200);
+    let mut text = "timestamp,open,high,low,close,volume\n".to_owned();
+    // Seven weeks of minutes from before what was read ahead, and one bar that is held and says something else.
+    let first = jiff::Timestamp::from_second(1_704_067_200).unwrap();
+    for minute in 0..72_000 {
+        let at = first + jiff::SignedDuration::from_mins(minute);
+        text.push_str(&format!("{at},100,101,99,100.5,1000\n"));
+    }
+    text.push_str("2024-03-01T15:00:00Z,1,1,1,1,1\n");
+    assert!(text.len() > 2_500_000, "more than a usual bound on bodies");
+    std::fs::write(practice.home().join("minutes.csv"), &text).unwrap();
+    let told = practice.user.ok(
+        practice.home(),
+        &[
+            "import",
+            "minutes.csv",
+            "--as",
+            "AAPL",
+            "-p",
+            "alpaca",
+            "-i",
+            "1m",
+            "--format",
+            "json",
+        ],
+    );
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["import"]["imported"], 72_000, "{told}");
+    assert_eq!(told["import"]["differing"], 1, "{told}");
+    assert_eq!(told["import"]["hole_count"], 1, "{told}");
+    let refused = daemon.ask("POST", "/v1/bars/AAPL.csv?provider=alpaca", &[], DAYS);
+    assert_eq!(
+        refused.status, 401,
+        "a page in a browser has no token: {refused:?}"
+    );
+}
+
+const DAYS: &str = "time,open,high,low,close\n2024-03-01,10,11,9,10\n";
