@@ -13,6 +13,7 @@ mod canary;
 mod cassette;
 mod cli;
 mod cloudevents;
+mod container;
 mod daemon;
 mod demo;
 mod exec;

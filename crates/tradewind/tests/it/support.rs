@@ -82,9 +82,15 @@ impl User {
 
     /// Starts a daemon in the foreground and waits until it watches.
     pub(crate) fn up(&self, dir: &Path) -> Daemon {
+        self.up_on(dir, &["--listen", "127.0.0.1:0"])
+    }
+
+    /// Starts a daemon that listens as these arguments say.
+    pub(crate) fn up_on(&self, dir: &Path, args: &[&str]) -> Daemon {
         let mut child = self
             .tradewind(dir)
-            .args(["up", "--listen", "127.0.0.1:0"])
+            .arg("up")
+            .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
