@@ -55,14 +55,18 @@ pub(crate) fn sandbox() -> Result<Option<SocketAddr>, Failure> {
     let Some(address) = std::env::var_os(SANDBOX_VARIABLE).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let address = address.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+    let address = address.to_str().and_then(|text| text.parse().ok());
+    address.map(Some).ok_or_else(|| {
         Failure::new(Exit::Config, format!("{SANDBOX_VARIABLE} is no address"))
             .hint("it is what `tradewind sandbox` prints, as in 127.0.0.1:8421; unset it to ask the real providers")
-    })?;
+    })
+}
+
+/// Says that nothing is real.
+pub(crate) fn say_sandbox(address: SocketAddr) {
     terminal::note(format_args!(
         "Every call for a provider goes to the sandbox at {address}: no price is real."
     ));
-    Ok(Some(address))
 }
 
 /// Returns the way out: the providers themselves, or the sandbox that the variable names.
@@ -79,6 +83,7 @@ fn wire() -> Result<Arc<dyn Egress>, Failure> {
             }
         });
     };
+    say_sandbox(address);
     Ok(Arc::new(Detour::new(address).map_err(|e| failed(&e))?))
 }
 

@@ -33,6 +33,7 @@ use crate::market;
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::settings;
+use crate::terminal;
 use summary::Ended;
 
 /// How long the gateway may take to write down what is under way once the program has ended.
@@ -129,6 +130,13 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     let token = CancellationToken::new();
     let supervisor = Supervisor::new(None, place.clock(), token);
     let catalog = Arc::new(settings::catalog()?.catalog);
+    let allowed: Vec<_> = args.allow.iter().map(|h| h.to_ascii_lowercase()).collect();
+    if let Some(host) = allowed.iter().find(|host| catalog.by_host(host).is_some()) {
+        let what = format!("{} belongs to a provider", terminal::word(host));
+        return Err(Failure::new(Exit::Usage, what).hint(
+            "while a cassette is played, providers are answered from it alone; leave `--allow` away",
+        ));
+    }
     let way = way(place, &args, &catalog, &supervisor).await?;
     let clock = match &way {
         Way::Gateway(_) | Way::Shadow(_) => None,
@@ -142,7 +150,8 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         catalog,
         authority,
         way,
-        allowed: args.allow.iter().map(|h| h.to_ascii_lowercase()).collect(),
+        allowed,
+        sandbox: market::sandbox()?,
         consumer,
         urgency: args.priority.urgency(),
         password: password.clone(),
@@ -190,7 +199,10 @@ async fn way(
     if args.shadow {
         let quota = settings::Settings::load(catalog)?.quota;
         let straight = match market::sandbox()? {
-            Some(address) => Straight::to_sandbox(address),
+            Some(address) => {
+                market::say_sandbox(address);
+                Straight::to_sandbox(address)
+            }
             None => Straight::to_hosts().map_err(|e| Failure::from_error(Exit::Outside, &e))?,
         };
         let uptime = Arc::new(SystemUptime::new());

@@ -2,7 +2,7 @@
 //!
 //! What it answers itself: `CONNECT` to a data, broker or practice host of the catalog, with a certificate of the
 //! run's authority, and every call inside. What it only carries: hosts of nobody, streams, and hosts that
-//! judge a client by its TLS (these are counted). Who may use it: whoever has the run's password; another
+//! judge a client by its TLS (these are counted; with a sandbox they end there). Who may use it: whoever has the run's password; another
 //! program on this machine does not. When it ends: with the run.
 
 use std::collections::BTreeMap;
@@ -60,6 +60,8 @@ struct Shared {
     way: Way,
     /// Hosts that are reached although nothing else is.
     allowed: Vec<String>,
+    /// Where connections to hosts of the catalog end that are carried unread, instead of there.
+    sandbox: Option<SocketAddr>,
     consumer: String,
     urgency: Urgency,
     password: String,
@@ -74,6 +76,7 @@ pub(crate) struct Parts {
     pub(crate) authority: Authority,
     pub(crate) way: Way,
     pub(crate) allowed: Vec<String>,
+    pub(crate) sandbox: Option<SocketAddr>,
     pub(crate) consumer: String,
     pub(crate) urgency: Urgency,
     pub(crate) password: String,
@@ -93,6 +96,7 @@ impl Proxy {
                 authority: parts.authority,
                 way: parts.way,
                 allowed: parts.allowed,
+                sandbox: parts.sandbox,
                 consumer: parts.consumer,
                 urgency: parts.urgency,
                 password: parts.password,
@@ -346,7 +350,14 @@ impl Proxy {
             .tunnelled
             .entry(address.to_owned())
             .or_default() += 1;
-        let mut there = match TcpStream::connect(address).await {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        let is_catalogued = self.shared.catalog.by_host(host).is_some();
+        let connected = match self.shared.sandbox.filter(|_| is_catalogued) {
+            // Who practises must not reach the real one by a side door.
+            Some(sandbox) => TcpStream::connect(sandbox).await,
+            None => TcpStream::connect(address).await,
+        };
+        let mut there = match connected {
             Ok(there) => there,
             Err(error) => {
                 tracing::warn!(%error, address, "no connection to a host that the program asked for");

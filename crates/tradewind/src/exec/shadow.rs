@@ -178,7 +178,9 @@ impl Shadow {
         let counts = seen.counts.entry(whose.clone()).or_default();
         counts.calls += 1;
         let mut is_shared = false;
+        let mut before = None;
         if let Some(key) = key {
+            before = seen.answers.get(&key).copied();
             let others = seen.under_way.entry(key).or_default();
             is_shared = *others > 0;
             *others += 1;
@@ -191,6 +193,7 @@ impl Shadow {
             whose,
             key,
             is_shared,
+            before,
             going,
             head: None,
             digest: Sha256::new(),
@@ -214,6 +217,8 @@ struct Noted {
     /// What makes another call the same; only of calls for data.
     key: Option<Key>,
     is_shared: bool,
+    /// The answer that the same call had before this one began.
+    before: Option<Key>,
     going: Option<Going>,
     head: Option<(StatusCode, HeaderMap)>,
     digest: Sha256,
@@ -244,7 +249,7 @@ impl Drop for Noted {
                 }
             }
             if self.is_whole {
-                is_same = seen.answers.get(&key) == Some(&answer) && !self.is_shared;
+                is_same = self.before == Some(answer) && !self.is_shared;
                 if seen.answers.len() < MAX_ANSWERS || seen.answers.contains_key(&key) {
                     seen.answers.insert(key, answer);
                 }

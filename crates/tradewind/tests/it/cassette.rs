@@ -287,3 +287,50 @@ fn an_order_leaves_only_its_number_in_a_recording() {
         (&1.into(), &"record".into())
     );
 }
+
+#[test]
+fn a_host_of_a_provider_cannot_be_allowed_and_what_cannot_be_written_is_told_first() {
+    let practice = Practice::new();
+    let path = practice.user.home.path().join("market.json");
+    let name = path.to_str().unwrap();
+    let command = words(&["true"]);
+    assert_eq!(
+        practice.exec_with(&["--record", name], &command).code,
+        Some(0)
+    );
+    let allowed = ["--replay", name, "--allow", "data.alpaca.markets"];
+    let said = practice.exec_with(&allowed, &command);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    let fine = ["--replay", name, "--allow", "example.invalid"];
+    assert_eq!(practice.exec_with(&fine, &command).code, Some(0));
+    #[cfg(unix)]
+    {
+        let link = practice.user.home.path().join("link.json");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let said = practice.exec_with(&["--record", link.to_str().unwrap()], &command);
+        assert_eq!(said.code, Some(2), "{said:#?}");
+    }
+}
+
+/// A bot has no end of its own: whoever stops it has recorded what it asked for until then.
+#[cfg(unix)]
+#[test]
+fn a_bot_that_is_told_to_end_has_left_its_recording() {
+    let Some(curl) = program(&["curl"]) else {
+        return skipped("curl", "there is no curl");
+    };
+    let practice = Practice::new();
+    let path = practice.user.home.path().join("market.json");
+    // The shell tells `exec`, its parent, to end; that hands it on, and the shell sleeps no longer.
+    let bot = format!(
+        "trap 'exit 7' TERM; '{}' -sS -o answer '{BARS}'; kill -TERM $PPID; while :; do sleep 0.1; done",
+        curl.display()
+    );
+    let said = practice.exec_with(
+        &["--record", path.to_str().unwrap()],
+        &words(&["sh", "-c", &bot]),
+    );
+    assert_eq!(said.code, Some(7), "{said:#?}");
+    let cassette = json(path.to_str().unwrap());
+    assert_eq!(cassette["calls"].as_array().unwrap().len(), 1, "{said:#?}");
+}

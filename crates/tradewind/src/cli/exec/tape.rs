@@ -47,10 +47,16 @@ pub(super) async fn record(
 ) -> Result<Recorder, Failure> {
     let folder = path
         .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) {
-        let what = format!("there is no folder for {}", path.display());
-        return Err(Failure::new(Exit::Usage, what).hint("make it, or name another file"));
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(place.cwd());
+    // What cannot be written is told before anything was asked.
+    tempfile::tempfile_in(folder).map_err(|error| {
+        let what = format!("{} cannot be written", path.display());
+        Failure::because(Exit::Usage, what, &error).hint("make its folder, or name another file")
+    })?;
+    if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) {
+        let what = format!("{} is a link", path.display());
+        return Err(Failure::new(Exit::Usage, what).hint("name the file itself"));
     }
     match read(path) {
         Ok(None) => {}
