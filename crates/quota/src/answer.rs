@@ -64,6 +64,9 @@ pub(crate) fn facts(terms: &Terms<'_>, response: &Response) -> Facts {
                 counted.take(*says, value, Some(name), false);
             }
         }
+        for (says, value) in in_one_line(&response.headers) {
+            counted.take(says, value, Some(name), false);
+        }
     }
     let wait_us = class
         .filter(|class| {
@@ -82,6 +85,47 @@ pub(crate) fn facts(terms: &Terms<'_>, response: &Response) -> Facts {
         class,
         wait_us,
     }
+}
+
+/// Reads `RateLimit: "name";r=50;t=30` with `RateLimit-Policy: "name";q=100;w=60`
+/// (draft-ietf-httpapi-ratelimit-headers-10), and the form of the drafts before the eighth,
+/// `RateLimit: limit=100, remaining=50, reset=30`. Where several policies are told, nothing is read: which of
+/// them is ours cannot be known.
+fn in_one_line(headers: &HeaderMap) -> Vec<(Says, u64)> {
+    let mut read = Vec::new();
+    for (header, known) in [
+        (
+            "ratelimit",
+            &[("r", Says::Remaining), ("t", Says::ResetInSeconds)][..],
+        ),
+        ("ratelimit-policy", &[("q", Says::Limit)]),
+    ] {
+        let Some(line) = text(headers, header) else {
+            continue;
+        };
+        let is_older = line.contains("remaining=");
+        let is_several =
+            !is_older && line.contains(',') || headers.get_all(header).iter().count() > 1;
+        if is_several {
+            return Vec::new();
+        }
+        let older = [
+            ("limit", Says::Limit),
+            ("remaining", Says::Remaining),
+            ("reset", Says::ResetInSeconds),
+        ];
+        let known = if is_older { &older[..] } else { known };
+        for part in line.split([';', ',']) {
+            let Some((name, value)) = part.trim().split_once('=') else {
+                continue;
+            };
+            let says = known.iter().find(|(known, _)| *known == name);
+            if let (Some((_, says)), Ok(value)) = (says, value.parse()) {
+                read.push((*says, value));
+            }
+        }
+    }
+    read
 }
 
 /// Returns the other side's time of day, unless a cache on the way kept the answer for a while.
@@ -305,5 +349,27 @@ mod tests {
         let said = facts.said.first().map(|(_, said)| *said).unwrap();
         assert_eq!((said.limit, said.remaining), (Some(5), Some(3)));
         assert!(!said.is_confirmed);
+    }
+
+    #[test]
+    fn limits_in_one_line_are_read_where_one_policy_is_told() {
+        let polygon =
+            "https://api.polygon.io/v2/aggs/ticker/AAPL/range/1/day/2026-01-02/2026-01-09?apiKey=k";
+        let said = |headers: &[(&'static str, &str)]| {
+            let facts = read(polygon, 200, headers, r#"{"results": []}"#);
+            let said = facts.said.first().map(|(_, said)| *said);
+            said.map(|said| (said.limit, said.remaining))
+        };
+        let newer = [
+            ("ratelimit", "\"minute\";r=3;t=41"),
+            ("ratelimit-policy", "\"minute\";q=5;w=60"),
+        ];
+        assert_eq!(said(&newer), Some((Some(5), Some(3))));
+        assert_eq!(said(&newer[..1]), Some((None, Some(3))));
+        let older = [("ratelimit", "limit=5, remaining=3, reset=41")];
+        assert_eq!(said(&older), Some((Some(5), Some(3))));
+        let two = [("ratelimit", "\"minute\";r=3;t=41, \"day\";r=90;t=4000")];
+        assert_eq!(said(&two), None);
+        assert_eq!(said(&[("ratelimit", "\"x\";r=many")]), None);
     }
 }
