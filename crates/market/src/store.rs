@@ -8,6 +8,9 @@
 //! written with the next answer. First start: nothing is known. A damaged file is forgotten, with its coverage.
 //! Not here: whom to ask for what is missing ([`crate::service`]).
 
+mod manifest;
+mod prune;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,53 +18,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tradewind_host::files::{self, FileError, Mode};
-use tradewind_journal::rusqlite::{Row, params};
+use tradewind_journal::rusqlite::params;
 use tradewind_journal::{Journal, TxError};
 
-use crate::coverage::{Answered, Coverage, Known, Proof};
+use crate::coverage::{Answered, Coverage, Known};
 use crate::grid::Key;
 use crate::rows::{Rows, RowsError};
+use manifest::{STEPS, digest, name, read_coverage, segment_row, sweep, write_coverage};
 
 const NAMESPACE: &str = "market";
-
-/// Statements that made the tables, in order; one is added for each change, none is ever edited.
-const STEPS: &[&str] = &[
-    "CREATE TABLE market_series (
-        id INTEGER PRIMARY KEY,
-        identity TEXT NOT NULL UNIQUE,
-        final_before INTEGER,
-        used_us INTEGER NOT NULL
-    ) STRICT",
-    "CREATE TABLE market_segments (
-        series INTEGER NOT NULL,
-        slot INTEGER NOT NULL,
-        digest TEXT,
-        rows INTEGER NOT NULL,
-        bytes INTEGER NOT NULL,
-        coverage TEXT NOT NULL,
-        PRIMARY KEY (series, slot)
-    ) STRICT, WITHOUT ROWID",
-    "CREATE TABLE market_revisions (
-        series INTEGER NOT NULL,
-        key INTEGER NOT NULL,
-        at_us INTEGER NOT NULL,
-        was TEXT NOT NULL,
-        now TEXT NOT NULL,
-        PRIMARY KEY (series, key, at_us)
-    ) STRICT, WITHOUT ROWID",
-    "CREATE TABLE market_usage (
-        day TEXT NOT NULL,
-        consumer TEXT NOT NULL,
-        provider TEXT NOT NULL,
-        what TEXT NOT NULL,
-        answers INTEGER NOT NULL,
-        hits INTEGER NOT NULL,
-        calls INTEGER NOT NULL,
-        rows INTEGER NOT NULL,
-        failures INTEGER NOT NULL,
-        PRIMARY KEY (day, consumer, provider, what)
-    ) STRICT, WITHOUT ROWID",
-];
 
 /// Keys of one stretch. Minutes of eleven days: small enough to write anew with each closing bar.
 const STRETCH: Key = 16_384;
@@ -127,6 +92,10 @@ struct Shared {
     open: Mutex<HashMap<String, Arc<Series>>>,
     memory: AtomicUsize,
     tick: AtomicU64,
+    /// What `tick` was when the store was last pruned.
+    pruned_at: AtomicU64,
+    /// Why the last answer could not be written down.
+    refused: Mutex<Option<String>>,
 }
 
 /// One series, as far as it is known.
@@ -222,7 +191,9 @@ impl Store {
                 dir,
                 open: Mutex::default(),
                 memory: AtomicUsize::new(0),
-                tick: AtomicU64::new(0),
+                tick: AtomicU64::new(1),
+                pruned_at: AtomicU64::new(0),
+                refused: Mutex::default(),
             }),
         })
     }
@@ -291,15 +262,18 @@ impl Store {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that a series is in use.
+    fn touch(&self, series: &Series) {
+        let tick = self.shared.tick.fetch_add(1, Ordering::Relaxed);
+        series.used.store(tick, Ordering::Relaxed);
+    }
+
     /// Returns the held bars of a span.
     ///
     /// # Errors
     /// [`StoreError::Thread`]. A file that cannot be read is no error: its bars are unknown from then on.
     pub async fn rows(&self, series: &Arc<Series>, span: Range<Key>) -> Result<Rows, StoreError> {
-        series.used.store(
-            self.shared.tick.fetch_add(1, Ordering::Relaxed),
-            Ordering::Relaxed,
-        );
+        self.touch(series);
         if let Some(rows) = loaded(series, &span) {
             return Ok(rows);
         }
@@ -399,6 +373,7 @@ impl Store {
         bars: Rows,
     ) -> Result<Gained, StoreError> {
         let _one_after_the_other = series.writing.lock().await;
+        self.touch(series);
         let span = bars
             .keys()
             .first()
@@ -434,11 +409,22 @@ impl Store {
         }
         revisions.truncate(MAX_REVISIONS);
         gained.unsaved = self.save(series, revisions).await.err();
+        *self.refused_slot() = gained.unsaved.as_ref().map(told);
         if let Some(error) = &gained.unsaved {
             tracing::warn!(%error, "market data cannot be written down: it is kept in memory");
         }
         self.bound_memory();
         Ok(gained)
+    }
+
+    /// Says why the last answer is only in memory; none when it is on disk.
+    pub fn refused(&self) -> Option<String> {
+        self.refused_slot().clone()
+    }
+
+    fn refused_slot(&self) -> MutexGuard<'_, Option<String>> {
+        let refused = &self.shared.refused;
+        refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets the bars of a span and what is known of it.
@@ -480,7 +466,7 @@ impl Store {
         let drafts = tokio::task::spawn_blocking(move || store.write_files(&of))
             .await
             .map_err(|_panicked| StoreError::Thread)??;
-        let id = series.id;
+        let (id, identity) = (series.id, series.identity.clone());
         let final_before = series.final_before();
         let rows: Vec<_> = drafts
             .iter()
@@ -498,10 +484,14 @@ impl Store {
             .journal
             .transact(move |tx| {
                 let at_us = tx.now().as_microsecond();
-                tx.execute(
-                    "UPDATE market_series SET final_before = ?2, used_us = ?3 WHERE id = ?1",
-                    params![id, final_before, at_us],
+                let named = tx.execute(
+                    "UPDATE market_series SET final_before = ?2, used_us = ?3 WHERE id = ?1 AND identity = ?4",
+                    params![id, final_before, at_us, identity],
                 )?;
+                if named == 0 {
+                    // It was pruned meanwhile, and its number may be another's by now.
+                    return Ok(());
+                }
                 for (slot, digest, rows, bytes, coverage) in rows {
                     tx.execute(
                         "INSERT OR REPLACE INTO market_segments (series, slot, digest, rows, bytes, coverage)
@@ -578,69 +568,17 @@ impl Store {
         }
         Ok(drafts)
     }
+}
 
-    /// Returns how much is kept on disk.
-    ///
-    /// # Errors
-    /// [`StoreError::Manifest`].
-    pub async fn size(&self) -> Result<Size, StoreError> {
-        let size = self
-            .shared
-            .journal
-            .transact(|tx| {
-                tx.query_row(
-                    "SELECT count(DISTINCT series), coalesce(sum(rows), 0), coalesce(sum(bytes), 0) FROM market_segments",
-                    [],
-                    |row| Ok(Size { series: row.get(0)?, rows: row.get(1)?, bytes: row.get(2)? }),
-                )
-            })
-            .await?;
-        Ok(size.unwrap_or_default())
+/// Says why, with what lies beneath it.
+fn told(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(beneath) = source {
+        text.push_str(&format!(": {beneath}"));
+        source = beneath.source();
     }
-
-    /// Removes series that were used longest ago until at most `max_bytes` are on disk; returns how many.
-    ///
-    /// # Errors
-    /// [`StoreError::Manifest`].
-    pub async fn prune(&self, max_bytes: u64) -> Result<u64, StoreError> {
-        let gone = self
-            .shared
-            .journal
-            .transact(move |tx| {
-                let all = tx.query(
-                    "SELECT id, identity, (SELECT coalesce(sum(bytes), 0) FROM market_segments WHERE series = id)
-                     FROM market_series ORDER BY used_us DESC, id DESC",
-                    [],
-                    |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, u64>(2)?)),
-                )?;
-                let mut kept = 0_u64;
-                let mut gone = Vec::new();
-                for (id, identity, bytes) in all {
-                    kept = kept.saturating_add(bytes);
-                    if kept <= max_bytes {
-                        continue;
-                    }
-                    let files = tx.query(
-                        "SELECT slot, digest FROM market_segments WHERE series = ?1 AND digest IS NOT NULL",
-                        [id],
-                        |row| Ok(name(id, row.get(0)?, &row.get::<_, String>(1)?)),
-                    )?;
-                    tx.execute("DELETE FROM market_segments WHERE series = ?1", [id])?;
-                    tx.execute("DELETE FROM market_revisions WHERE series = ?1", [id])?;
-                    tx.execute("DELETE FROM market_series WHERE id = ?1", [id])?;
-                    gone.push((identity, files));
-                }
-                Ok(gone)
-            })
-            .await?;
-        for (identity, files) in &gone {
-            self.open_series().remove(identity);
-            for file in files {
-                drop(std::fs::remove_file(self.shared.dir.join(file)));
-            }
-        }
-        Ok(gone.len() as u64)
-    }
+    text
 }
 
 /// Returns the bars of a span when all its stretches are in memory.
@@ -678,28 +616,6 @@ fn read_segment(path: &Path, named: &str) -> Option<Rows> {
     Rows::decode(&bytes).ok()
 }
 
-fn digest(bytes: &[u8]) -> String {
-    blake3::hash(bytes).to_hex().chars().take(32).collect()
-}
-
-fn name(series: i64, slot: Key, digest: &str) -> String {
-    format!("{series}_{slot}_{digest}.arrow")
-}
-
-fn sweep(dir: &Path, named: &BTreeSet<String>) {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let file = entry.file_name();
-        let Some(file) = file.to_str() else { continue };
-        let is_ours = file.split('_').count() == 3 && file.strip_suffix(".arrow").is_some();
-        if is_ours && !named.contains(file) {
-            drop(std::fs::remove_file(entry.path()));
-        }
-    }
-}
-
 fn slot_of(key: Key) -> Key {
     key.div_euclid(STRETCH)
 }
@@ -723,46 +639,4 @@ fn said(rows: &Rows, key: Key) -> String {
         said.map_or_else(|| "-".to_owned(), |said| said.to_string())
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-fn segment_row(
-    row: &Row<'_>,
-) -> tradewind_journal::rusqlite::Result<(Key, Option<String>, String)> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-}
-
-/// Writes coverage as `start+length` and what is known: `b` a bar, `c`, `a` and `f` the proofs that there is none.
-fn write_coverage(coverage: &Coverage, span: &Range<Key>) -> String {
-    let mut text = String::new();
-    for (range, known) in coverage.parts(span) {
-        let letter = match known {
-            Known::Bar => 'b',
-            Known::Empty(Proof::Closed) => 'c',
-            Known::Empty(Proof::Answered) => 'a',
-            Known::Empty(Proof::BeforeFirst) => 'f',
-        };
-        text.push_str(&format!(
-            "{}+{}{letter} ",
-            range.start,
-            range.end - range.start
-        ));
-    }
-    text
-}
-
-/// Reads what [`write_coverage`] wrote; what cannot be read is unknown.
-fn read_coverage(text: &str) -> Vec<(Range<Key>, Known)> {
-    let part = |word: &str| {
-        let known = match word.chars().next_back()? {
-            'b' => Known::Bar,
-            'c' => Known::Empty(Proof::Closed),
-            'a' => Known::Empty(Proof::Answered),
-            'f' => Known::Empty(Proof::BeforeFirst),
-            _ => return None,
-        };
-        let (start, length) = word.get(..word.len() - 1)?.split_once('+')?;
-        let (start, length): (Key, Key) = (start.parse().ok()?, length.parse().ok()?);
-        (length > 0).then(|| (start..start.saturating_add(length), known))
-    };
-    text.split_whitespace().filter_map(part).collect()
 }

@@ -187,6 +187,17 @@ impl Daemon {
             .is_ok()
     }
 
+    /// Returns why market data is not written down, where the daemon says so.
+    pub(crate) async fn market_unsaved(&self) -> Option<String> {
+        let limit = Duration::from_secs(5);
+        let (_, body) = self
+            .ask(Method::GET, "/healthz", Vec::new(), limit)
+            .await
+            .ok()?;
+        let health: serde_json::Value = serde_json::from_slice(&body).ok()?;
+        health.get("market_unsaved")?.as_str().map(str::to_owned)
+    }
+
     /// Sends a command and waits for what came of it.
     pub(crate) async fn send(&self, command: &Command) -> Result<Answer, SendError> {
         let body = serde_json::to_vec(command).map_err(SendError::Unsayable)?;

@@ -13,21 +13,22 @@ pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod serve;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 
 use crate::daemon::hub::Hub;
 use crate::market::Market;
 
 /// Builds the router over `hub`, with the doors of the market part.
 pub(crate) fn router(hub: Hub, market: Market) -> Router {
+    let store = market.service.store().clone();
     Router::new()
         .merge(tradewind_market::http::router(market.service, market.pass))
         .route("/", get(page::show))
-        .route("/healthz", get(metrics::health))
+        .route("/healthz", get(metrics::health).layer(Extension(store)))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::show))
         .route("/v1/events", get(events::list).post(events::receive))

@@ -185,6 +185,7 @@ async fn a_disk_that_refuses_costs_nothing_but_the_next_start_and_is_caught_up_w
             .await
             .unwrap();
         assert!(gained.unsaved.is_some());
+        assert!(store.refused().unwrap().contains("market"));
         assert_eq!(store.rows(&series, 0..5).await.unwrap(), part);
         std::fs::remove_file(&folder).unwrap();
         std::fs::create_dir(&folder).unwrap();
@@ -194,6 +195,7 @@ async fn a_disk_that_refuses_costs_nothing_but_the_next_start_and_is_caught_up_w
             .await
             .unwrap();
         assert!(gained.unsaved.is_none());
+        assert_eq!(store.refused(), None);
     }
     let store = open(dir.path());
     let series = store.series("a").await.unwrap();
@@ -232,4 +234,51 @@ async fn forgetting_leaves_the_rest_and_pruning_takes_whole_series_used_longest_
     assert_eq!(store.rows(&new, 0..200).await.unwrap().len(), 101);
     let old = store.series("old").await.unwrap();
     assert_eq!(old.gaps(&(0..100)).first(), Some(&(0..100)));
+}
+
+#[tokio::test]
+async fn what_is_only_read_is_in_use_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for name in ["read", "written"] {
+        let series = store.series(name).await.unwrap();
+        let part = rows(0..100, 100);
+        let answer = answered(0..100, &part, 200);
+        store.learn(&series, &answer, part).await.unwrap();
+    }
+    let read = store.series("read").await.unwrap();
+    store.rows(&read, 0..100).await.unwrap();
+    let bytes = store.size().await.unwrap().bytes;
+    assert_eq!(store.prune(bytes - 1).await.unwrap(), 1);
+    let read = store.series("read").await.unwrap();
+    assert_eq!(read.gaps(&(0..100)), []);
+}
+
+#[tokio::test]
+async fn an_answer_for_a_series_that_was_pruned_is_written_to_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let gone = store.series("gone").await.unwrap();
+    let part = rows(0..10, 100);
+    let answer = answered(0..10, &part, 200);
+    store.learn(&gone, &answer, part.clone()).await.unwrap();
+    assert_eq!(store.prune(0).await.unwrap(), 1);
+    // The store gives the free number to the next one.
+    let next = store.series("next").await.unwrap();
+    let late = rows(10..20, 999);
+    store
+        .learn(&gone, &answered(10..20, &late, 200), late)
+        .await
+        .unwrap();
+    drop((gone, next));
+    assert_eq!(store.size().await.unwrap().rows, 0);
+    drop(store);
+    let store = open(dir.path());
+    let next = store.series("next").await.unwrap();
+    assert_eq!(
+        next.gaps(&(0..20)).first(),
+        Some(&(0..20)),
+        "the bars of another series"
+    );
+    assert_eq!(files(dir.path()), Vec::<String>::new());
 }

@@ -32,9 +32,14 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
     }
     let outside = |error: ReadError| Failure::from_error(Exit::Outside, &error);
     let daemon = match Daemon::find(place.state()) {
-        Some(daemon) if daemon.is_alive().await => Some(daemon.card().clone()),
+        Some(daemon) if daemon.is_alive().await => Some(daemon),
         _ => None,
     };
+    let unsaved = match &daemon {
+        Some(daemon) => daemon.market_unsaved().await,
+        None => None,
+    };
+    let daemon = daemon.map(|daemon| daemon.card().clone());
     let reader = place.reader()?;
     let stats = reader.stats().map_err(outside)?;
     let watched = repositories::all(&reader).map_err(outside)?;
@@ -57,6 +62,7 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
             "schema_version": 1,
             "daemon": daemon,
             "journal": { "path": place.state().join("journal.db"), "events": stats.events, "last": stats.last, "bytes": stats.bytes },
+            "market_unsaved": unsaved,
             "paused_by": paused,
             "open_proposals": open.iter().map(|p| p.seq).collect::<Vec<_>>(),
             "repositories": list,
@@ -65,6 +71,14 @@ pub(crate) async fn run(place: &Place, args: &Args) -> Outcome {
         return Ok(Exit::Done);
     }
     headline(place, daemon.as_ref(), &stats, paused, open.len());
+    if let Some(why) = &unsaved {
+        terminal::line(format_args!(
+            "{} {}. It is served from memory; make room in {}.",
+            paint(Tone::Bad, "market data is not written down:"),
+            terminal::word(why),
+            terminal::word(place.state().display())
+        ));
+    }
     for (repository, rules) in watched.iter().zip(&rules) {
         show(repository, rules.as_ref());
     }

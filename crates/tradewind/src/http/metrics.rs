@@ -3,16 +3,22 @@
 //! Labels come from closed sets only (event kinds, task names), so that no repository's content can
 //! blow up a time series store. Not here: anything about one repository's content.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tradewind_journal::Health;
+use tradewind_market::store::Store;
 
 use crate::daemon::hub::Hub;
 
 /// Answers `GET /healthz`: 200 while the journal takes events, else 503 with the reason.
-pub(crate) async fn health(State(hub): State<Hub>) -> Response {
+/// What the disk refuses of market data is told beside it: that is served from memory and makes nobody ill.
+pub(crate) async fn health(
+    State(hub): State<Hub>,
+    Extension(market): Extension<Store>,
+) -> Response {
     let (status, journal) = match hub.journal().health() {
         Health::Writing => (StatusCode::OK, json!("writing")),
         Health::ReadOnly { error } => (
@@ -26,6 +32,7 @@ pub(crate) async fn health(State(hub): State<Hub>) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "journal": journal,
         "last_seq": hub.journal().last(),
+        "market_unsaved": market.refused(),
     });
     (status, axum::Json(body)).into_response()
 }

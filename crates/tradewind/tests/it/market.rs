@@ -618,3 +618,29 @@ fn a_large_file_goes_through_the_daemon_and_what_it_contradicts_stays() {
 }
 
 const DAYS: &str = "time,open,high,low,close\n2024-03-01,10,11,9,10\n";
+
+#[test]
+fn a_disk_that_takes_no_bars_is_told_by_status_while_they_are_served() {
+    let practice = Practice::new(Settings::generous());
+    let daemon = practice.up();
+    let healthy = practice.user.ok(practice.home(), &["status"]);
+    assert!(!healthy.contains("not written down"), "{healthy}");
+    let folder = practice.user.state().join("market");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "no folder").unwrap();
+    let path = "/v1/bars/AAPL.csv?provider=alpaca&start=2024-03-01&end=2024-03-16";
+    for _ in 0..2 {
+        let served = daemon.ask("GET", path, &[], "");
+        assert_eq!(
+            (served.status, served.body.lines().count()),
+            (200, 12),
+            "{served:?}"
+        );
+    }
+    assert_eq!(practice.calls("alpaca"), 1, "it is held all the same");
+    let told = practice.user.ok(practice.home(), &["status"]);
+    assert!(told.contains("market data is not written down"), "{told}");
+    let health = daemon.ask("GET", "/healthz", &[], "");
+    assert_eq!(health.status, 200, "{health:?}");
+    assert!(health.body.contains("market_unsaved\":\""), "{health:?}");
+}
