@@ -270,9 +270,31 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_cassette_that_was_changed_by_hand_is_read_or_refused(
+            at in 0..4_000_usize,
+            piece in "[\\PC\\n\"{}\\[\\],:0-9]{0,12}",
+        ) {
+            let mut text = include_str!("../tests/cassette.json").to_owned();
+            let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+            text.insert_str(at, &piece);
+            if let Ok(cassette) = Cassette::parse(text.as_bytes()) {
+                let again = Cassette::parse(cassette.to_text().as_bytes()).unwrap();
+                prop_assert_eq!(again, cassette);
+            }
+        }
+
+        #[test]
         fn the_pieces_of_a_body_are_the_whole(text in "[\\PC\\n,}\\]]{0,4000}") {
             prop_assert_eq!(pieces(&text).concat(), text);
         }
+    }
+
+    #[test]
+    fn a_cassette_of_version_1_is_read_for_ever() {
+        let text = include_str!("../tests/cassette.json");
+        let cassette = Cassette::parse(text.as_bytes()).unwrap();
+        assert_eq!(cassette.calls.len(), 2);
+        assert_eq!(cassette.to_text(), text);
     }
 
     #[test]

@@ -30,8 +30,8 @@ const MIN_CHARS: usize = 8;
 const MAX_VALUES: usize = 1_000;
 /// What every placeholder begins with; harmless in addresses, headers and JSON.
 const PLACEHOLDER: &str = "REDACTED";
-/// Parts of names that tell of a key, for parameters and headers that the catalog does not name.
-const TELLING: &[&str] = &[
+/// Parts of names of headers that tell of a key. Too many costs nothing: their values are looked for.
+const TELLING_PARTS: &[&str] = &[
     "key",
     "token",
     "secret",
@@ -42,11 +42,60 @@ const TELLING: &[&str] = &[
     "credential",
     "cookie",
 ];
+/// Words that tell of a key in the name of a parameter. Too many would mix up answers: `keywords` is none.
+const TELLING_WORDS: &[&str] = &[
+    "key",
+    "keyid",
+    "apikey",
+    "appkey",
+    "accesskey",
+    "secretkey",
+    "privatekey",
+    "token",
+    "apitoken",
+    "accesstoken",
+    "authtoken",
+    "secret",
+    "apisecret",
+    "password",
+    "passwd",
+    "passphrase",
+    "signature",
+    "sig",
+    "sign",
+    "auth",
+    "authorization",
+    "session",
+    "sessionid",
+    "credential",
+    "credentials",
+];
 
-/// Says whether something of that name may hold a key.
-pub(crate) fn is_telling(name: &str) -> bool {
+/// Says whether a header of that name may hold a key.
+fn is_telling_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    TELLING.iter().any(|part| name.contains(part)) || name == "sig" || name == "sign"
+    TELLING_PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Says whether a parameter of that name, which the catalog does not know, holds a key: `apiKey`, `my_token`.
+pub(crate) fn is_telling(name: &str) -> bool {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for c in name.chars() {
+        let begins = !c.is_ascii_alphanumeric() || (was_lower && c.is_ascii_uppercase());
+        if begins {
+            words.push(String::new());
+        }
+        if c.is_ascii_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(c.to_ascii_lowercase());
+        }
+        was_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+    }
+    words
+        .iter()
+        .any(|word| TELLING_WORDS.contains(&word.as_str()))
 }
 
 /// Values to look for. Its `Debug` prints placeholders only.
@@ -127,7 +176,7 @@ impl Secrets {
             }
         }
         for (name, value) in headers {
-            if is_telling(name.as_str())
+            if is_telling_header(name.as_str())
                 && let Ok(value) = value.to_str()
             {
                 self.add_words(value, name.as_str());
@@ -419,6 +468,35 @@ mod tests {
         }
         let replaced: Vec<_> = cleaner.replaced().collect();
         assert_eq!(replaced, [("REDACTED-alpaca-secret", 15)]);
+    }
+
+    #[test]
+    fn a_parameter_that_only_begins_like_a_key_is_none() {
+        for name in [
+            "apiKey",
+            "api_key",
+            "APIKEY",
+            "my-token",
+            "accessToken",
+            "sig",
+            "X-Amz-Signature",
+            "keyId",
+        ] {
+            assert!(is_telling(name), "{name}");
+        }
+        for name in [
+            "keywords",
+            "author",
+            "monkey",
+            "tokens",
+            "design",
+            "interval",
+            "assignment",
+            "",
+            "-",
+        ] {
+            assert!(!is_telling(name), "{name}");
+        }
     }
 
     #[test]

@@ -66,6 +66,13 @@ fn note(text: &str) {
     terminal::note(format_args!("{} {text}", paint(Tone::Dim, "tradewind:")));
 }
 
+fn calls(count: u64) -> String {
+    match count {
+        1 => "1 call".to_owned(),
+        count => format!("{count} calls"),
+    }
+}
+
 fn through(carried: &Carried) {
     if carried.answered.is_empty() {
         note("No call to a provider of the catalog went through the gateway.");
@@ -101,8 +108,8 @@ fn recorded(path: &Path, written: &Written) {
     let cassette = &written.cassette;
     if written.is_written {
         note(&format!(
-            "Recorded {} calls into {path}. Play them: `tradewind exec --replay {path} -- COMMAND`.",
-            cassette.calls.len()
+            "Recorded {} into {path}. Play it: `tradewind exec --replay {path} -- COMMAND`.",
+            calls(cassette.calls.len() as u64)
         ));
     } else {
         note(&format!("Nothing was recorded; {path} stays as it was."));
@@ -130,10 +137,7 @@ fn recorded(path: &Path, written: &Written) {
         ));
     }
     for out in &cassette.left_out {
-        let calls = match out.calls {
-            1 => "1 call".to_owned(),
-            calls => format!("{calls} calls"),
-        };
+        let calls = calls(out.calls);
         let host = terminal::one_line(&out.host, 60);
         note(&format!(
             "Not recorded: {calls} to {host} ({}).",
@@ -159,7 +163,7 @@ fn shadowed(counts: &BTreeMap<Whose, Counts>) {
             "" => "no call for data that the catalog knows",
             endpoint => endpoint,
         };
-        let mut said = format!("{} {endpoint}: {} calls", whose.provider, counts.calls);
+        let mut said = format!("{} {endpoint}: {}", whose.provider, calls(counts.calls));
         if counts.would_share > 0 {
             said.push_str(&format!(
                 "; {} would have shared the answer of one under way",
@@ -263,4 +267,64 @@ fn as_json(carried: &Carried, led: &BTreeSet<String>, ended: &Ended<'_>) -> Valu
         }
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use tradewind_market::cassette::Cassette;
+
+    use super::*;
+    use crate::exec::shadow::OverLimit;
+
+    fn names(value: &Value, into: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    into.push(name.clone());
+                    names(value, into);
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| names(value, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_page_about_the_summary_names_every_field() {
+        let page = include_str!("../../../../../docs/reference/exec.md");
+        let text = include_str!("../../../../market/tests/cassette.json");
+        let written = Written {
+            is_written: true,
+            cassette: Cassette::parse(text.as_bytes()).unwrap(),
+        };
+        let whose = Whose {
+            provider: String::new(),
+            endpoint: String::new(),
+        };
+        let counts = Counts {
+            over: vec![OverLimit {
+                window: String::new(),
+                limit: 5,
+                calls: 2,
+            }],
+            ..Counts::default()
+        };
+        let counts = BTreeMap::from([(whose, counts)]);
+        let mut all = Vec::new();
+        for (mode, ended) in [
+            ("gateway", Ended::Gateway),
+            ("record", Ended::Recorded(Path::new("f"), &written)),
+            ("replay", Ended::Replayed(Path::new("f"), &Tally::default())),
+            ("shadow", Ended::Shadowed(&counts)),
+        ] {
+            let said = as_json(&Carried::default(), &BTreeSet::new(), &ended);
+            assert_eq!(said["mode"], mode);
+            all.push(mode.to_owned());
+            names(&said, &mut all);
+        }
+        assert!(all.len() > 30, "{all:?}");
+        for name in all {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
 }
