@@ -10,12 +10,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
-use tradewind_catalog::offer::Adjust;
+use tradewind_catalog::offer::{Adjust, AssetClass};
 use tradewind_core::Clock;
 use tradewind_host::egress::{BoxFuture, EgressError, Response};
 use tradewind_quota::{Governor, Urgency};
 
 use crate::adapter::{AdapterError, Offer, Page, Prepared, Proven, Rows, Span};
+use crate::calendar;
 use crate::grid::{Grid, Key};
 use crate::plan::Tariff;
 use crate::secrets::Keys;
@@ -33,6 +34,7 @@ pub(crate) struct OfferedSeries {
     identity: String,
     zone: TimeZone,
     begins: Time,
+    is_of_new_york: bool,
     governor: Governor,
     keys: Keys,
     clock: Arc<dyn Clock>,
@@ -60,6 +62,7 @@ impl OfferedSeries {
             offer.feed().unwrap_or("usual"),
         );
         Some(Self {
+            is_of_new_york: zone == calendar::ZONE && begins == Time::midnight(),
             zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC),
             begins,
             identity,
@@ -137,6 +140,16 @@ impl Source for OfferedSeries {
 
     fn is_adjusted(&self) -> bool {
         self.offer.adjust() != Adjust::None
+    }
+
+    fn trading(&self, gap: Range<Key>) -> Range<Key> {
+        // Another day than New York's, as of a pair at midnight in UTC, has another calendar.
+        let is_stock = self.offer.offering().class == Some(AssetClass::UsStock);
+        if is_stock && self.is_of_new_york {
+            calendar::trading(&self.grid, gap)
+        } else {
+            gap
+        }
     }
 
     fn fetch(

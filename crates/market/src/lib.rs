@@ -10,6 +10,7 @@
 
 pub mod adapter;
 pub mod bars;
+mod calendar;
 pub mod cassette;
 pub mod config;
 pub mod coverage;

@@ -30,6 +30,10 @@ pub trait Source: Send + Sync {
     fn tariff(&self) -> Tariff;
     /// Says whether a later split or dividend changes bars of before.
     fn is_adjusted(&self) -> bool;
+    /// Returns the part of a gap within which there may be bars, as far as a calendar can tell.
+    fn trading(&self, gap: Range<Key>) -> Range<Key> {
+        gap
+    }
     /// Asks the provider for a span, page after page.
     fn fetch(
         &self,

@@ -144,7 +144,7 @@ impl Supply {
         let mut failed = None;
         let mut before = Vec::new();
         for _ in 0..MAX_ROUNDS {
-            let gaps = self.gaps(&series, &keys, want.max_age);
+            let gaps = self.gaps(source.as_ref(), &series, &keys, want.max_age);
             if gaps.is_empty() || gaps == before {
                 break;
             }
@@ -176,7 +176,7 @@ impl Supply {
             supplied.open = bars.cloned().collect();
             supplied.open_fetched_us = tail.at.as_microsecond();
         }
-        let gaps = self.gaps(&series, &keys, want.max_age);
+        let gaps = self.gaps(source.as_ref(), &series, &keys, want.max_age);
         let Some(error) = failed else {
             supplied.unknown = gaps;
             return Ok(supplied);
@@ -199,9 +199,19 @@ impl Supply {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what is missing, leaving out open bars that are young enough.
-    fn gaps(&self, series: &Series, keys: &Range<Key>, max_age: Duration) -> Vec<Range<Key>> {
-        let gaps = series.gaps(keys);
+    /// Returns what is missing, leaving out times without trading and open bars that are young enough.
+    fn gaps(
+        &self,
+        source: &dyn Source,
+        series: &Series,
+        keys: &Range<Key>,
+        max_age: Duration,
+    ) -> Vec<Range<Key>> {
+        let gaps = series.gaps(keys).into_iter();
+        let gaps: Vec<_> = gaps
+            .map(|gap| source.trading(gap))
+            .filter(|gap| gap.start < gap.end)
+            .collect();
         let desk = self.desk();
         let Some(tail) = desk.tails.get(series.identity()) else {
             return gaps;

@@ -644,3 +644,39 @@ fn a_disk_that_takes_no_bars_is_told_by_status_while_they_are_served() {
     assert_eq!(health.status, 200, "{health:?}");
     assert!(health.body.contains("market_unsaved\":\""), "{health:?}");
 }
+
+#[test]
+fn nobody_is_asked_for_a_saturday() {
+    let practice = Practice::new(Settings::generous());
+    for span in [
+        [
+            "-i",
+            "1m",
+            "--start",
+            "2024-03-02T12:00:00Z",
+            "--end",
+            "2024-03-02T13:00:00Z",
+        ],
+        // Good Friday and the weekend after it.
+        ["-i", "1d", "--start", "2024-03-29", "--end", "2024-04-01"],
+    ] {
+        let got = practice.get(&[&["AAPL", "-p", "alpaca", "--format", "csv"], &span[..]].concat());
+        assert_eq!(
+            (got.code, got.out.lines().count()),
+            (Some(0), 1),
+            "{got:#?}"
+        );
+    }
+    assert_eq!(practice.calls("alpaca"), 0);
+    let crypto = [
+        "BTC/USD@kraken",
+        "-i",
+        "1m",
+        "--start",
+        "2024-03-02T12:00:00Z",
+        "--end",
+        "2024-03-02T13:00:00Z",
+    ];
+    drop(practice.get(&crypto));
+    assert!(practice.calls("kraken") > 0, "pairs trade on Saturdays");
+}
