@@ -167,6 +167,10 @@ impl Provider {
     /// What is neither that nor a known refusal is an outage when the server says so (5xx), a bad
     /// request from 400 on, and otherwise malformed, never empty: emptiness needs proof.
     pub fn classify(&self, endpoint: &Endpoint, status: u16, body: &str) -> Option<FailureClass> {
+        if status == 304 {
+            // Who asked whether something has changed has been told.
+            return None;
+        }
         let good = (200..300).contains(&status)
             && endpoint.success.as_ref().is_none_or(|success| {
                 serde_json::from_str(body).is_ok_and(|json| success.holds(&json))

@@ -29,7 +29,8 @@ use crate::import::{self, Report};
 use crate::pass::{Call, Pass, PassError, Passed};
 use crate::service::{Answer, MarketError, Service};
 use crate::source::FetchError;
-use question::{consumer, moments_question, question, urgency};
+pub(crate) use question::{consumer, urgency};
+use question::{moments_question, question};
 
 /// Rows from which on an answer is sent while it is written.
 const LONG: usize = 100_000;
@@ -93,48 +94,43 @@ pub fn passed(passed: Result<Passed, PassError>) -> Response {
             let mut response = passed.response.body.into_response();
             *response.status_mut() = passed.response.status;
             *response.headers_mut() = passed.response.headers;
-            let status = match (passed.is_data, passed.calls) {
-                (false, _) => "tradewind; fwd=bypass",
-                (true, 0) => "tradewind; fwd=miss; collapsed",
-                (true, _) => "tradewind; fwd=miss",
-            };
-            let status = HeaderValue::from_static(status);
-            response
-                .headers_mut()
-                .append(HeaderName::from_static("cache-status"), status);
-            response
-        }
-        Err(error) => {
-            let (status, wait) = match &error {
-                PassError::UnknownProvider(_) | PassError::UnknownHost { .. } => {
-                    (StatusCode::NOT_FOUND, None)
-                }
-                PassError::Address => (StatusCode::BAD_REQUEST, None),
-                PassError::Key(_) | PassError::Ended => (StatusCode::BAD_GATEWAY, None),
-                PassError::Unheard { source, .. } => match source.as_ref() {
-                    EgressError::Held { retry_after, .. } => {
-                        (StatusCode::TOO_MANY_REQUESTS, *retry_after)
-                    }
-                    EgressError::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, None),
-                    _ => (StatusCode::BAD_GATEWAY, None),
-                },
-            };
-            let detail = match &error {
-                PassError::Unheard { source, .. } => source.to_string(),
-                PassError::UnknownProvider(_) => {
-                    "`tradewind catalog list` shows providers".to_owned()
-                }
-                _ => "`tradewind catalog show` has what is known of the provider".to_owned(),
-            };
-            Problem {
-                status,
-                title: error.to_string(),
-                detail,
-                class: None,
-                retry_after: wait,
+            if passed.how.is_none() {
+                // What comes through the cache says so itself.
+                let status = HeaderValue::from_static("tradewind; fwd=bypass");
+                let name = HeaderName::from_static("cache-status");
+                response.headers_mut().append(name, status);
             }
-            .into_response()
+            response
         }
+        Err(error) => failed(&error).into_response(),
+    }
+}
+
+/// Says why a call was not passed on.
+pub(crate) fn failed(error: &PassError) -> Problem {
+    let (status, retry_after) = match error {
+        PassError::UnknownProvider(_) | PassError::UnknownHost { .. } => {
+            (StatusCode::NOT_FOUND, None)
+        }
+        PassError::Address => (StatusCode::BAD_REQUEST, None),
+        PassError::Key(_) => (StatusCode::BAD_GATEWAY, None),
+        PassError::Unheard { source, .. } => match source.as_ref() {
+            EgressError::Held { retry_after, .. } => (StatusCode::TOO_MANY_REQUESTS, *retry_after),
+            EgressError::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, None),
+            _ => (StatusCode::BAD_GATEWAY, None),
+        },
+    };
+    let detail = match error {
+        PassError::Unheard { source, .. } => source.to_string(),
+        PassError::UnknownProvider(_) => "`tradewind catalog list` shows providers".to_owned(),
+        _ => "`tradewind catalog show` has what is known of the provider".to_owned(),
+    };
+    Problem {
+        status,
+        title: error.to_string(),
+        detail,
+        class: None,
+        retry_after,
     }
 }
 
@@ -250,12 +246,12 @@ async fn news(
 
 /// What a question got wrong, with the status that says so.
 #[derive(Debug)]
-struct Problem {
-    status: StatusCode,
-    title: String,
-    detail: String,
-    class: Option<FailureClass>,
-    retry_after: Option<Duration>,
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) title: String,
+    pub(crate) detail: String,
+    pub(crate) class: Option<FailureClass>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Problem {
@@ -270,8 +266,9 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// Returns status, headers and body of the document.
+    pub(crate) fn whole(self) -> (StatusCode, HeaderMap, Bytes) {
         let mut body = serde_json::json!({
             "type": "about:blank",
             "status": self.status.as_u16(),
@@ -281,19 +278,21 @@ impl IntoResponse for Problem {
         if let Some(class) = self.class {
             body["class"] = class.as_str().into();
         }
-        let kind = (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        let mut response = (self.status, [kind], body.to_string()).into_response();
+        let mut headers = HeaderMap::new();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, kind);
         if let Some(wait) = self.retry_after {
             // Rounded up: who comes too early is refused again.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response
+        (self.status, headers, body.to_string().into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.whole().into_response()
     }
 }
 

@@ -2,28 +2,29 @@
 //!
 //! Why: a bot that speaks to its provider in the provider's own words gains limits, a shared quota and one
 //! call for many askers without a changed line. Only GET calls to endpoints that the catalog knows as data are
-//! rationed and shared; every other call, an order above all, is sent once, at once, as it came, and never
-//! repeated, shared, kept or given a key that it did not bring.
+//! rationed, shared, and kept for as long as their provider says ([`crate::http_cache`]); every other call, an
+//! order above all, is sent once, at once, as it came, and never repeated, shared, kept or given a key that it did
+//! not bring.
 //! Why sharing is safe: two callers share an answer only when address, headers that choose it and
 //! credential are the same. A caller who goes away cancels nobody.
-//! Not here: who may ask (the edge), a cache of answers, TLS.
+//! Not here: who may ask (the edge), the rules of the cache, TLS.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use tokio::sync::watch;
 use tradewind_catalog::access::How;
 use tradewind_catalog::endpoint::Method as Declared;
 use tradewind_catalog::host::{Host, HostName, Role};
 use tradewind_catalog::url::Address;
 use tradewind_catalog::{Catalog, Provider};
 use tradewind_core::Clock;
-use tradewind_engine::Supervisor;
-use tradewind_host::egress::{EgressError, HeaderMap, Method, Request, Response, Url};
+use tradewind_host::egress::{BoxFuture, EgressError, HeaderMap, Method, Request, Response, Url};
 use tradewind_quota::{Governor, Urgency};
 
+use crate::http_cache::{
+    Ask, Credential, Fetched, Front, How as Came, Key, Origin, Served, Sharing,
+};
 use crate::redact;
 use crate::secrets::{Keyring, Keys};
 use crate::usage::{self, Counts, Usage};
@@ -49,16 +50,6 @@ const OF_THE_CONNECTION: &[&str] = &[
     // What is compressed on the way is plain again when it is handed on.
     "accept-encoding",
 ];
-/// Headers that say who asks and choose nothing.
-const OF_THE_CALLER: &[&str] = &[
-    "user-agent",
-    "date",
-    "origin",
-    "referer",
-    "cache-control",
-    "pragma",
-];
-
 /// A call that came in.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -87,8 +78,8 @@ pub struct Passed {
     pub response: Response,
     /// Requests that were sent for it; 0 when it was fetched for somebody else.
     pub calls: u32,
-    /// Whether it was rationed and may have been shared.
-    pub is_data: bool,
+    /// How it was come by; `None` when it only passed through.
+    pub how: Option<Came>,
 }
 
 /// Why a call was not passed on, or has no answer.
@@ -121,12 +112,7 @@ pub enum PassError {
         #[source]
         source: Arc<EgressError>,
     },
-    /// Whoever fetched it ended before there was an answer.
-    #[error("the call was ended before it had an answer")]
-    Ended,
 }
-
-type Ended = Option<Result<Passed, PassError>>;
 
 /// Passes calls on. Cheap to clone; clones share what is under way.
 #[derive(Clone)]
@@ -140,8 +126,7 @@ struct Shared {
     keyring: Keyring,
     usage: Usage,
     clock: Arc<dyn Clock>,
-    supervisor: Supervisor,
-    flights: Mutex<HashMap<[u8; 32], watch::Receiver<Ended>>>,
+    front: Front,
 }
 
 impl std::fmt::Debug for Pass {
@@ -173,14 +158,14 @@ impl Shared {
 }
 
 impl Pass {
-    /// Passes calls to providers of `catalog` on through `governor`.
+    /// Passes calls to providers of `catalog` on through `governor`, and data through `front`.
     pub fn new(
         catalog: Arc<Catalog>,
         governor: Governor,
         keyring: Keyring,
         usage: Usage,
         clock: Arc<dyn Clock>,
-        supervisor: Supervisor,
+        front: Front,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -189,8 +174,7 @@ impl Pass {
                 keyring,
                 usage,
                 clock,
-                supervisor,
-                flights: Mutex::default(),
+                front,
             }),
         }
     }
@@ -200,30 +184,59 @@ impl Pass {
         self.shared.clock.now()
     }
 
-    /// Passes a call on, or waits for the same one that is under way.
+    /// Passes a call on, or answers it from what is held or under way; counts who asked.
     ///
     /// # Errors
     /// [`PassError`].
     pub async fn send(&self, call: Call) -> Result<Passed, PassError> {
         let (provider, consumer) = (call.provider.clone(), call.consumer.clone());
         let what = self.shared.what(&call);
-        let passed = self.pass(call).await;
-        let mut counts = Counts::default();
-        match &passed {
-            Ok(passed) => {
-                counts.answers = 1;
-                counts.hits = u64::from(passed.calls == 0);
-                counts.calls = u64::from(passed.calls);
-            }
-            Err(_) => counts.failures = 1,
-        }
+        let passed = self.pass(call, &what).await;
+        let now = self.shared.clock.now();
+        let counts = counts(&passed);
         self.shared
             .usage
-            .count(self.shared.clock.now(), &consumer, &provider, &what, counts);
+            .count(now, &consumer, &provider, &what, counts);
         passed
     }
 
-    async fn pass(&self, call: Call) -> Result<Passed, PassError> {
+    /// Answers a call at once when what is held is good; counts nothing.
+    pub(crate) fn hit(
+        &self,
+        to: &Destination,
+        method: &Method,
+        path_and_query: &str,
+        headers: &HeaderMap,
+    ) -> Option<Served> {
+        if method != Method::GET {
+            return None;
+        }
+        let key = Key::of(&[&to.base, path_and_query]);
+        let credential = to.credential(headers);
+        self.shared.front.hit(method, &key, headers, credential)
+    }
+
+    /// Finds the host that is meant.
+    ///
+    /// # Errors
+    /// [`PassError::UnknownProvider`], [`PassError::UnknownHost`].
+    pub(crate) fn destination(
+        &self,
+        provider: &str,
+        host: Option<&str>,
+    ) -> Result<Destination, PassError> {
+        let unknown = || PassError::UnknownProvider(provider.chars().take(40).collect());
+        let provider = self.shared.catalog.provider(provider);
+        Destination::of(provider.ok_or_else(unknown)?, host)
+    }
+
+    /// Names what a call is counted as.
+    pub(crate) fn what(&self, call: &Call) -> String {
+        self.shared.what(call)
+    }
+
+    /// Passes a call on that is counted as `what`; counts nothing.
+    pub(crate) async fn pass(&self, call: Call, what: &str) -> Result<Passed, PassError> {
         let shared = &self.shared;
         let unknown = || PassError::UnknownProvider(call.provider.chars().take(40).collect());
         let provider = shared
@@ -235,100 +248,127 @@ impl Pass {
             .path_and_query
             .strip_prefix('/')
             .unwrap_or(&call.path_and_query);
-        let url =
-            Url::parse(&format!("https://{name}/{path}")).map_err(|_error| PassError::Address)?;
-        let mut request = Request::new(call.method.clone(), url);
+        let base = format!("https://{name}");
+        let url = Url::parse(&format!("{base}/{path}")).map_err(|_error| PassError::Address)?;
+        let key = Key::of(&[&base, "/", path]);
+        let mut request = Request::new(call.method.clone(), url.clone());
         request.headers = end_to_end(&call.headers);
         request.body = call.body.clone();
         request.max_body_bytes = MAX_BODY_BYTES;
-        let is_data = is_data(provider, host, &request);
-        if !is_data {
+        if !is_data(provider, host, &request) {
             request.timeout = TIME_LIMIT;
-            return fly(&shared.governor, &provider.name, request, false).await;
+            let passed = fly(&shared.governor, &provider.name, request).await?;
+            shared
+                .front
+                .changed(&call.method, &url, &key, &passed.response);
+            return Ok(passed);
         }
+        let credential = credential(provider, host, &request.headers);
+        let mut ours = Keys::default();
         if !has_own_key(provider, host, &request) {
             let keys = shared.keyring.keys(&provider.name).await;
             let keys = keys.map_err(|_error| PassError::Key(provider.name.clone()))?;
             sign(provider, host, &mut request, &keys);
-            let name = provider.name.clone();
-            let passed = self.shared_flight(name, request, call.urgency).await;
-            return passed.map(|mut passed| {
-                redact::hide(provider, &keys, &mut passed.response);
-                passed
-            });
+            ours = keys;
         }
-        self.shared_flight(provider.name.clone(), request, call.urgency)
-            .await
+        let ask = Ask {
+            request,
+            key,
+            credential,
+            origin: Arc::new(Governed {
+                governor: shared.governor.with(call.urgency),
+                catalog: Arc::clone(&shared.catalog),
+                provider: provider.name.clone(),
+                ours,
+            }),
+            sharing: Sharing::Every,
+            label: what.into(),
+        };
+        let served = shared.front.answer(ask).await;
+        let served = served.map_err(|source| PassError::Unheard {
+            provider: provider.name.clone(),
+            source,
+        })?;
+        Ok(Passed {
+            response: served.response,
+            calls: served.calls,
+            how: Some(served.how),
+        })
+    }
+}
+
+/// A host of a provider that calls go to.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    /// Name of the provider.
+    pub(crate) provider: String,
+    /// `https://` and the host's name.
+    base: String,
+    /// Headers that a credential is in.
+    credential_headers: Vec<String>,
+}
+
+impl Destination {
+    fn of(provider: &Provider, named: Option<&str>) -> Result<Self, PassError> {
+        let (name, host) = host(provider, named)?;
+        Ok(Self {
+            provider: provider.name.clone(),
+            base: format!("https://{name}"),
+            credential_headers: credential_headers(provider, host)
+                .map(str::to_owned)
+                .collect(),
+        })
     }
 
-    /// Sends a call for data, or waits for the same one that is under way.
-    async fn shared_flight(
-        &self,
-        provider: String,
-        request: Request,
-        urgency: Urgency,
-    ) -> Result<Passed, PassError> {
-        let key = key_of(&request);
-        let (mut ended, is_own) = {
-            let mut flights = self
-                .shared
-                .flights
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some(ended) = flights.get(&key) {
-                (ended.clone(), false)
-            } else {
-                let (tell, ended) = watch::channel(None);
-                flights.insert(key, ended.clone());
-                let (pass, governor) = (self.clone(), self.shared.governor.with(urgency));
-                self.shared
-                    .supervisor
-                    .start_once("pass-through", async move {
-                        let landing = Landing { pass: &pass, key };
-                        let passed = fly(&governor, &provider, request, true).await;
-                        // Whoever comes from now on asks anew: the answer is as old as its first byte.
-                        drop(landing);
-                        drop(tell.send(Some(passed)));
-                    });
-                (ended, true)
+    fn credential(&self, headers: &HeaderMap) -> Credential {
+        Credential::of(headers, self.credential_headers.iter().map(String::as_str))
+    }
+}
+
+/// The ledger as an origin of data.
+struct Governed {
+    governor: Governor,
+    catalog: Arc<Catalog>,
+    provider: String,
+    /// Keys that we put into the call, and take out of its answer before anybody keeps it.
+    ours: Keys,
+}
+
+impl Origin for Governed {
+    fn fetch(&self, request: Request) -> BoxFuture<'_, Result<Fetched, EgressError>> {
+        Box::pin(async move {
+            let answer = self.governor.fetch(request).await?;
+            let mut response = answer.response;
+            response.headers = end_to_end(&response.headers);
+            if let Some(provider) = self.catalog.provider(&self.provider) {
+                redact::hide(provider, &self.ours, &mut response);
             }
-        };
-        let outcome = match ended.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone(),
-            Err(_gone) => None,
-        };
-        let mut passed = outcome.unwrap_or(Err(PassError::Ended))?;
-        if !is_own {
-            passed.calls = 0;
-        }
-        Ok(passed)
+            Ok(Fetched {
+                response,
+                calls: answer.attempts,
+                is_refusal: answer.class.is_some(),
+            })
+        })
     }
 }
 
-/// Ends a flight, also when the task that flies it is dropped.
-struct Landing<'a> {
-    pass: &'a Pass,
-    key: [u8; 32],
-}
-
-impl Drop for Landing<'_> {
-    fn drop(&mut self) {
-        let mut flights = self
-            .pass
-            .shared
-            .flights
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        flights.remove(&self.key);
+/// Returns what a call counts for.
+pub(crate) fn counts(passed: &Result<Passed, PassError>) -> Counts {
+    match passed {
+        Ok(passed) => Counts {
+            answers: 1,
+            hits: u64::from(passed.calls == 0),
+            calls: u64::from(passed.calls),
+            ..Counts::default()
+        },
+        Err(_) => Counts {
+            failures: 1,
+            ..Counts::default()
+        },
     }
 }
 
-async fn fly(
-    governor: &Governor,
-    provider: &str,
-    request: Request,
-    is_data: bool,
-) -> Result<Passed, PassError> {
+async fn fly(governor: &Governor, provider: &str, request: Request) -> Result<Passed, PassError> {
     let answer = governor
         .fetch(request)
         .await
@@ -341,7 +381,7 @@ async fn fly(
     Ok(Passed {
         response,
         calls: answer.attempts,
-        is_data,
+        how: None,
     })
 }
 
@@ -373,7 +413,8 @@ fn is_data(provider: &Provider, host: &Host, request: &Request) -> bool {
             .is_some_and(|matched| matched.endpoint.is_data())
 }
 
-fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+/// Leaves out what belongs to one connection.
+pub(crate) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let listed: Vec<String> = headers
         .get_all("connection")
         .iter()
@@ -392,6 +433,24 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
         }
     }
     kept
+}
+
+/// Returns the headers that a credential is in, as its provider takes it, and those that carry one anywhere.
+fn credential_headers<'p>(provider: &'p Provider, host: &'p Host) -> impl Iterator<Item = &'p str> {
+    let ways = provider
+        .authentications
+        .iter()
+        .filter(|way| way.on.is_empty() || way.on.contains(&host.id));
+    let named = ways.flat_map(|way| match &way.how {
+        How::Headers { headers } => headers.iter().map(|header| header.name.as_str()).collect(),
+        How::Signed { header, .. } => vec![header.as_str()],
+        _ => Vec::new(),
+    });
+    ["authorization", "cookie"].into_iter().chain(named)
+}
+
+fn credential(provider: &Provider, host: &Host, headers: &HeaderMap) -> Credential {
+    Credential::of(headers, credential_headers(provider, host))
 }
 
 /// Says whether the call brings a key of its own.
@@ -456,27 +515,4 @@ fn sign(provider: &Provider, host: &Host, request: &mut Request, keys: &Keys) {
             How::Signed { .. } => {}
         }
     }
-}
-
-/// Returns what two calls must have in common to share an answer: address, credential, and what chooses
-/// between answers. A digest, because the credential is in it.
-fn key_of(request: &Request) -> [u8; 32] {
-    let mut hash = blake3::Hasher::new();
-    let mut add = |bytes: &[u8]| {
-        hash.update(&(bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    add(request.url.as_str().as_bytes());
-    let chooses = |name: &str| !OF_THE_CALLER.contains(&name);
-    let mut headers: Vec<_> = request
-        .headers
-        .iter()
-        .filter(|(name, _)| chooses(name.as_str()))
-        .collect();
-    headers.sort_by_key(|(name, _)| name.as_str());
-    for (name, value) in headers {
-        add(name.as_str().as_bytes());
-        add(value.as_bytes());
-    }
-    *hash.finalize().as_bytes()
 }

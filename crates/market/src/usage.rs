@@ -5,6 +5,7 @@
 //! never a unit of quota, which `quota` writes down by itself. Not here: limits and what is left of them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,11 +68,60 @@ impl Counts {
     }
 }
 
+/// Counts of one consumer at one door, for where an answer takes microseconds: no lock, no text.
+#[derive(Debug, Default)]
+pub struct Tally {
+    answers: AtomicU64,
+    hits: AtomicU64,
+    calls: AtomicU64,
+    failures: AtomicU64,
+    /// When it was counted last, in seconds; the day of all that is written down at once.
+    last: AtomicI64,
+}
+
+impl Tally {
+    /// Counts one question; rows are not counted here.
+    pub fn count(&self, at: Timestamp, counts: Counts) {
+        self.last.store(at.as_second(), Ordering::Relaxed);
+        for (counter, more) in [
+            (&self.answers, counts.answers),
+            (&self.hits, counts.hits),
+            (&self.calls, counts.calls),
+            (&self.failures, counts.failures),
+        ] {
+            if more > 0 {
+                counter.fetch_add(more, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn take(&self) -> Counts {
+        let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
+        Counts {
+            answers: take(&self.answers),
+            hits: take(&self.hits),
+            calls: take(&self.calls),
+            rows: 0,
+            failures: take(&self.failures),
+        }
+    }
+}
+
+/// A tally, and whose it is.
+#[derive(Debug)]
+struct Kept {
+    consumer: String,
+    provider: String,
+    what: String,
+    tally: Arc<Tally>,
+}
+
 /// Counts what is asked. Cheap to clone; clones share the counts.
 #[derive(Clone, Debug)]
 pub struct Usage {
     journal: Journal,
     counts: Arc<Mutex<BTreeMap<Whose, Counts>>>,
+    tallies: Arc<Mutex<Vec<Kept>>>,
 }
 
 impl Usage {
@@ -80,6 +130,46 @@ impl Usage {
         Self {
             journal,
             counts: Arc::default(),
+            tallies: Arc::default(),
+        }
+    }
+
+    /// Returns the tally of a consumer at one door, to be held for as long as the door is open. What is beyond
+    /// the bound on different counts is counted for `others`.
+    pub fn tally(&self, consumer: &str, provider: &str, what: &str) -> Arc<Tally> {
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let consumer = if tallies.len() < MAX_COUNTS {
+            consumer
+        } else {
+            "others"
+        };
+        let same = |kept: &&Kept| {
+            kept.consumer == consumer && kept.provider == provider && kept.what == what
+        };
+        if let Some(kept) = tallies.iter().find(same) {
+            return Arc::clone(&kept.tally);
+        }
+        let tally = Arc::<Tally>::default();
+        tallies.push(Kept {
+            consumer: consumer.to_owned(),
+            provider: provider.to_owned(),
+            what: what.to_owned(),
+            tally: Arc::clone(&tally),
+        });
+        tally
+    }
+
+    /// Puts what the tallies have counted to the other counts.
+    fn gather(&self) {
+        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        for kept in tallies.iter() {
+            let counts = kept.tally.take();
+            let last = Timestamp::from_second(kept.tally.last.load(Ordering::Relaxed));
+            if let Ok(last) = last
+                && counts != Counts::default()
+            {
+                self.count(last, &kept.consumer, &kept.provider, &kept.what, counts);
+            }
         }
     }
 
@@ -108,6 +198,7 @@ impl Usage {
     /// # Errors
     /// [`TxError`]; the counts are kept for the next time.
     pub async fn flush(&self) -> Result<(), TxError> {
+        self.gather();
         let counts =
             std::mem::take(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner));
         if counts.is_empty() {

@@ -93,6 +93,7 @@ pub(crate) async fn run(place: &Place, journal: Journal, options: Options) -> Ou
         // What an undo or restore left half done is completed before anybody looks at files or commands us.
         let undo = controls.engine().undo();
         undo.complete_interrupted().await.map_err(|e| outside(&e))?;
+        market::listen(&market, place, &supervisor, hub.policy())?;
         serve(&supervisor, listener, hub.clone(), market);
         count_events(&supervisor, hub.clone());
         card.write(place.state()).map_err(|e| outside(&e))?;

@@ -3,7 +3,7 @@
 //! Why here: only the edge knows them all. The daemon opens it once; a command without a daemon opens it for
 //! one question, with the store's lock in hand, so that two programs never spend the same units.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use tradewind_host::clock::SystemUptime;
 use tradewind_host::dirs;
 use tradewind_host::egress::{BoxFuture, DirectEgress, Egress, EgressError, Request, Response};
 use tradewind_journal::Journal;
+use tradewind_market::config::{ListenerSection, MarketSection, Share};
+use tradewind_market::http_cache::{self, Front, Rules, Sharing};
+use tradewind_market::listener::{Listener, Parts as ListenerParts, To};
 use tradewind_market::pass::Pass;
 use tradewind_market::secrets::Keyring;
 use tradewind_market::service::{Parts, Service};
@@ -21,6 +24,7 @@ use tradewind_quota::Governor;
 use tradewind_sandbox::Detour;
 
 use crate::daemon;
+use crate::http::guard::{Policy, Refusal};
 use crate::place::Place;
 use crate::report::{Exit, Failure};
 use crate::settings::{self, Settings};
@@ -94,6 +98,10 @@ pub(crate) struct Market {
     pub(crate) service: Service,
     /// Passes calls on that are in a provider's words.
     pub(crate) pass: Pass,
+    /// Answers of pass-through and of listeners, kept in memory.
+    answers: Arc<http_cache::Store>,
+    usage: Usage,
+    section: MarketSection,
 }
 
 /// Opens the market part over `journal`; its tasks run until `supervisor` ends them.
@@ -120,13 +128,19 @@ pub(crate) async fn open(
     let store = store.map_err(|e| outside(&e))?;
     let usage = Usage::new(journal.clone());
     let keyring = Keyring::new(Arc::clone(&catalog), market.clone(), dir);
+    let answers = Arc::new(http_cache::Store::new(market.max_http_bytes()));
     let pass = Pass::new(
         Arc::clone(&catalog),
         governor.clone(),
         keyring.clone(),
         usage.clone(),
         place.clock(),
-        supervisor.clone(),
+        Front::new(
+            Arc::clone(&answers),
+            Rules::STRICT,
+            place.clock(),
+            supervisor.clone(),
+        ),
     );
     let service = Service::new(Parts {
         keyring,
@@ -147,8 +161,9 @@ pub(crate) async fn open(
             Ok::<_, String>(())
         }
     });
+    let kept = usage.clone();
     supervisor.start("usage", move |token| {
-        let usage = usage.clone();
+        let usage = kept.clone();
         async move {
             usage.keep(token).await;
             Ok::<_, String>(())
@@ -171,5 +186,92 @@ pub(crate) async fn open(
             }
         }
     });
-    Ok(Market { service, pass })
+    Ok(Market {
+        service,
+        pass,
+        answers,
+        usage,
+        section: market,
+    })
+}
+
+/// Opens the listeners of `[market.listeners]`; `policy` says who may ask on the daemon's own.
+pub(crate) fn listen(
+    market: &Market,
+    place: &Place,
+    supervisor: &Supervisor,
+    policy: &Policy,
+) -> Result<(), Failure> {
+    for (name, section) in &market.section.listeners {
+        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, section.port));
+        let listener = std::net::TcpListener::bind(wanted).map_err(|error| {
+            Failure::because(
+                Exit::Outside,
+                format!("{wanted} cannot be listened on"),
+                &error,
+            )
+            .hint(format!(
+                "another program has the port; choose one in config.toml: [market.listeners.{name}]"
+            ))
+        })?;
+        let bound = listener.local_addr().map_err(|e| daemon::outside(&e))?;
+        let policy = Policy {
+            bound,
+            ..policy.clone()
+        };
+        let parts = ListenerParts {
+            name: name.clone(),
+            guard: Arc::new(move |_method, uri, headers| {
+                policy.meant(uri, headers).map_err(Refusal::told)
+            }),
+            to: destination(market, section, place, supervisor)?,
+            usage: market.usage.clone(),
+            clock: place.clock(),
+            supervisor: supervisor.clone(),
+        };
+        let serving = Listener::new(parts).map_err(|e| Failure::from_error(Exit::Config, &e))?;
+        let token = supervisor.token();
+        supervisor.start_once(format!("listener {name}"), async move {
+            // A thread of its own: hits wait for nothing else that the daemon does.
+            let served = tokio::task::spawn_blocking(move || serving.run(listener, token)).await;
+            if let Ok(Err(error)) = served {
+                tracing::error!(%error, "a listener ended");
+            }
+        });
+        let what = section.provider.as_deref().or(section.origin.as_deref());
+        terminal::announce(format_args!(
+            "Listener {name}: http://{bound} is {}.",
+            what.unwrap_or_default()
+        ));
+    }
+    Ok(())
+}
+
+fn destination(
+    market: &Market,
+    section: &ListenerSection,
+    place: &Place,
+    supervisor: &Supervisor,
+) -> Result<To, Failure> {
+    if let Some(provider) = &section.provider {
+        return Ok(To::Provider {
+            pass: market.pass.clone(),
+            provider: provider.clone(),
+            host: section.host.clone(),
+        });
+    }
+    let base = section
+        .origin()
+        .ok_or_else(|| Failure::new(Exit::Config, "a listener has neither provider nor origin"))?;
+    let wire = DirectEgress::loopback().map_err(|e| daemon::outside(&e))?;
+    let answers = Arc::clone(&market.answers);
+    Ok(To::Origin {
+        front: Front::new(answers, Rules::FULL, place.clock(), supervisor.clone()),
+        base,
+        wire,
+        sharing: match section.share {
+            Some(Share::Every) => Sharing::Every,
+            Some(Share::Storable) | None => Sharing::Storable,
+        },
+    })
 }

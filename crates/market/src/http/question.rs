@@ -204,7 +204,7 @@ fn duration(parameter: &str, text: &str) -> Result<Duration, Problem> {
         .ok_or_else(wrong)
 }
 
-pub(super) fn urgency(headers: &HeaderMap, now: Timestamp) -> Result<Urgency, Problem> {
+pub(crate) fn urgency(headers: &HeaderMap, now: Timestamp) -> Result<Urgency, Problem> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let class = match text("x-tradewind-priority") {
         Some(text) => Class::from_str(text).map_err(|error| {
@@ -226,7 +226,7 @@ pub(super) fn urgency(headers: &HeaderMap, now: Timestamp) -> Result<Urgency, Pr
 }
 
 /// Returns who asks, as far as the request says it in words that can be shown.
-pub(super) fn consumer(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn consumer(headers: &HeaderMap) -> Option<String> {
     let name = headers.get("x-tradewind-consumer")?.to_str().ok()?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@ ".contains(c);
     (!name.is_empty() && name.len() <= MAX_CONSUMER && name.chars().all(is_plain))

@@ -10,12 +10,16 @@
 
 mod answers;
 mod hostile;
+mod kept;
+mod orders;
 mod pages;
+mod passing;
 mod practice;
 mod proof;
 mod recorded;
 mod refusals;
 mod requests;
+mod sharing;
 mod store;
 mod supply;
 mod usage;

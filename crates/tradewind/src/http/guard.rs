@@ -35,6 +35,29 @@ pub(crate) enum Refusal {
     Token,
 }
 
+impl Refusal {
+    /// Returns the status, what is wrong, and what to do.
+    pub(crate) fn told(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Host => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "this host name is not served here",
+                "ask for 127.0.0.1 or localhost with the listener's port, or start with `tradewind up --host-name NAME`",
+            ),
+            Self::Site => (
+                StatusCode::FORBIDDEN,
+                "another site's page may not ask here",
+                "open the address directly",
+            ),
+            Self::Token => (
+                StatusCode::UNAUTHORIZED,
+                "this needs the token of this user's Tradewind",
+                "send `Authorization: Bearer TOKEN`; `tradewind status --token-file` names the file that holds it",
+            ),
+        }
+    }
+}
+
 /// What the decision needs to know of the listener.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
@@ -54,6 +77,20 @@ impl Policy {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<(), Refusal> {
+        self.meant(uri, headers)?;
+        let is_safe = method == Method::GET || method == Method::HEAD;
+        if self.bound.ip().is_loopback() && is_safe && is_open(uri.path()) {
+            return Ok(());
+        }
+        if self.has_token(headers) {
+            Ok(())
+        } else {
+            Err(Refusal::Token)
+        }
+    }
+
+    /// Decides whether a request is meant for us, and comes from no other site's page.
+    pub(crate) fn meant(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         // A request written as for a proxy (`GET http://name/`) means that name, whatever `Host` says.
         if let Some(authority) = uri.authority()
             && !self.is_our_host(authority.as_str())
@@ -77,15 +114,7 @@ impl Policy {
                 return Err(Refusal::Site);
             }
         }
-        let is_safe = method == Method::GET || method == Method::HEAD;
-        if self.bound.ip().is_loopback() && is_safe && is_open(uri.path()) {
-            return Ok(());
-        }
-        if self.has_token(headers) {
-            Ok(())
-        } else {
-            Err(Refusal::Token)
-        }
+        Ok(())
     }
 
     fn is_our_host(&self, host: &str) -> bool {
@@ -180,22 +209,13 @@ pub(crate) async fn check(State(hub): State<Hub>, mut request: Request, next: Ne
             );
             response
         }
-        Err(Refusal::Host) => problem(
-            StatusCode::MISDIRECTED_REQUEST,
-            "this host name is not served here",
-            "ask for 127.0.0.1 or localhost with the listener's port, or start with `tradewind up --host-name NAME`",
-        ),
-        Err(Refusal::Site) => problem(
-            StatusCode::FORBIDDEN,
-            "another site's page may not ask here",
-            "open the address directly",
-        ),
+        Err(refusal @ (Refusal::Host | Refusal::Site)) => {
+            let (status, title, detail) = refusal.told();
+            problem(status, title, detail)
+        }
         Err(Refusal::Token) => {
-            let mut response = problem(
-                StatusCode::UNAUTHORIZED,
-                "this needs the token of this user's Tradewind",
-                "send `Authorization: Bearer TOKEN`; `tradewind status --token-file` names the file that holds it",
-            );
+            let (status, title, detail) = Refusal::Token.told();
+            let mut response = problem(status, title, detail);
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,
                 header::HeaderValue::from_static("Bearer"),

@@ -680,3 +680,35 @@ fn nobody_is_asked_for_a_saturday() {
     drop(practice.get(&crypto));
     assert!(practice.calls("kraken") > 0, "pairs trade on Saturdays");
 }
+
+#[test]
+fn a_listener_is_a_provider_at_its_own_port_and_no_page_of_another_site_gets_there() {
+    let mut practice = Practice::new(Settings::generous());
+    practice
+        .user
+        .configure("[market.listeners.alpaca]\nport = 0\nprovider = \"alpaca\"\n");
+    let daemon = practice.up();
+    let address = daemon.listener("alpaca");
+    let path = "/v2/stocks/bars?symbols=AAPL&timeframe=1Day&start=2024-03-01&end=2024-03-16";
+    let ask = |lines: &[&str]| {
+        let lines = lines.join("\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{lines}\r\n\r\n");
+        daemon.raw_at(address, &request)
+    };
+    let here = format!("Host: {address}");
+    let answer = ask(&[&here]);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("\"bars\""), "{answer:?}");
+    let head = answer.head.to_ascii_lowercase();
+    assert!(head.contains("cache-status: tradewind; fwd=miss"), "{head}");
+    let calls = practice.calls("alpaca");
+    for (lines, status) in [
+        (&["Host: evil.example"][..], 421),
+        (&["Host: evil.example:8420"], 421),
+        (&[&here, "Origin: http://evil.example"], 403),
+        (&[&here, "Sec-Fetch-Site: cross-site"], 403),
+    ] {
+        assert_eq!(ask(lines).status, status, "{lines:?}");
+    }
+    assert_eq!(practice.calls("alpaca"), calls, "nobody was asked for them");
+}

@@ -123,6 +123,7 @@ impl User {
             child,
             address,
             token,
+            said,
             _out: out,
         }
     }
@@ -200,6 +201,8 @@ pub(crate) struct Daemon {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
     pub(crate) token: String,
+    /// What it said while it started.
+    said: String,
     _out: BufReader<std::process::ChildStdout>,
 }
 
@@ -212,7 +215,20 @@ impl Daemon {
 
     /// Sends a request as raw bytes and returns status, headers and body.
     pub(crate) fn raw(&self, request: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
+        self.raw_at(self.address, request)
+    }
+
+    /// Returns where a listener of `config.toml` is.
+    pub(crate) fn listener(&self, name: &str) -> SocketAddr {
+        let line = format!("Listener {name}: http://");
+        let (_, rest) = self.said.split_once(&line).unwrap();
+        rest.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Sends a request as raw bytes to another address of the daemon.
+    #[expect(clippy::unused_self, reason = "the daemon must be there")]
+    pub(crate) fn raw_at(&self, address: SocketAddr, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut bytes = Vec::new();
