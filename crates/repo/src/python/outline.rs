@@ -200,6 +200,11 @@ impl<'a> Outline<'a> {
                     Expr::Call(call) => {
                         matches!(&*call.func, Expr::Name(name) if matches!(name.id.as_str(), "globals" | "vars" | "locals"))
                     }
+                    // `sys.modules[__name__] = other`: whoever imports it gets another module.
+                    Expr::Attribute(attribute) => {
+                        attribute.attr.as_str() == "modules"
+                            && matches!(&*subscript.slice, Expr::Name(name) if name.id.as_str() == "__name__")
+                    }
                     _ => false,
                 };
                 self.module.is_dynamic |= is_names;
@@ -210,6 +215,8 @@ impl<'a> Outline<'a> {
 
     fn assign_name(&mut self, name: &'a ast::ExprName, value: Value, at: TextSize) {
         let written = name.id.as_str();
+        // What lies below such a package is somewhere else.
+        self.module.is_dynamic |= written == "__path__" && self.function.is_none();
         let binding = match (self.function, self.class) {
             (_, Some((class, true))) => Binding::Class(class),
             (Some(_), _) if self.globals.contains(&written) => Binding::Module,
@@ -292,7 +299,14 @@ impl<'a> Outline<'a> {
     fn call(&mut self, call: &'a ast::ExprCall) {
         let (written, callee) = self.values.callee(&call.func);
         if matches!(callee.as_str(), "exec" | "builtins.exec")
-            || matches!(written.as_str(), "globals().update" | "vars().update")
+            || matches!(
+                written.as_str(),
+                "globals().update"
+                    | "vars().update"
+                    | "__path__.append"
+                    | "__path__.insert"
+                    | "__path__.extend"
+            )
         {
             self.module.is_dynamic = true;
         }

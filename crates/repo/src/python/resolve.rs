@@ -271,8 +271,15 @@ impl Code {
             return roots;
         }
         let parents = self.files.parents(name).iter().map(AsRef::as_ref);
+        // The runner of tests puts the folder above a package on the path, never the package itself: beside
+        // `tests/unit/test_a.py`, a package `tests/unit/data` is not `data`.
+        let is_test = Self::is_test(importer);
+        let rank = |folder: &str| match self.roots.rank(importer, folder)? {
+            (1 | 3, _) if is_test && self.files.module(folder).is_some() => None,
+            rank => Some(rank),
+        };
         let mut ranked: Vec<_> = parents
-            .filter_map(|folder| Some((self.roots.rank(importer, folder)?, folder)))
+            .filter_map(|folder| Some((rank(folder)?, folder)))
             .collect();
         ranked.sort_unstable();
         ranked.into_iter().map(|(_, folder)| folder).collect()
@@ -315,6 +322,21 @@ impl Code {
         }
         if matches!(last, "_version" | "__version__" | "version" | "_build") {
             return Some("usually written when the package is built");
+        }
+        let head = names.first().copied().unwrap_or_default();
+        let replaces_itself = |root: &str| {
+            (1..names.len()).any(|depth| {
+                let stem = join(root, &names.get(..depth).unwrap_or_default().join("/"));
+                let package = self.files.module(&stem).and_then(|path| self.module(path));
+                package.is_some_and(|package| package.is_dynamic)
+            })
+        };
+        if self
+            .roots_with(importer, head)
+            .into_iter()
+            .any(replaces_itself)
+        {
+            return Some("a package that says itself what lies below it");
         }
         if self.roots.is_unknown(importer) {
             return Some("`sys.path` is changed in a way that only a run can tell");
