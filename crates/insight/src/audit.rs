@@ -20,6 +20,7 @@ use tradewind_catalog::Catalog;
 use tradewind_host::git::Git;
 use tradewind_repo::{Location, RepoError};
 
+use crate::demote;
 use crate::finding::{Area, Finding};
 use crate::progress::Progress;
 use crate::quotes::is_shelved;
@@ -145,6 +146,9 @@ pub fn run(request: &Request) -> Result<Audit, RepoError> {
     let sources = Arc::clone(&audit.sources);
     judge(&mut audit, request, &sources, &selected);
     audit.leave_shelved();
+    demote::beside_the_program(&mut audit.findings);
+    demote::behind_a_broken_import(&mut audit.findings);
+    demote::one_habit(&mut audit.findings);
     Ok(audit)
 }
 

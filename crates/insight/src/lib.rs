@@ -11,6 +11,7 @@ pub mod audit;
 pub mod baseline;
 pub mod config;
 pub mod declared;
+mod demote;
 pub mod facts;
 pub mod finding;
 #[cfg(any(test, feature = "fuzz"))]

@@ -182,7 +182,18 @@ pub(crate) fn is_shelved(path: &str) -> bool {
                     | "old"
                     | "trash"
                     | "unused"
-            ) || ["old_", "old-"].iter().any(|start| name.starts_with(start))
+            ) || [
+                "old_",
+                "old-",
+                "archive_",
+                "archive-",
+                "archived_",
+                "archived-",
+                "wip-",
+                "wip_",
+            ]
+            .iter()
+            .any(|start| name.starts_with(start))
                 || ["_old", "-old"].iter().any(|end| name.ends_with(end))
         })
 }

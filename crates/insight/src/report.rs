@@ -55,7 +55,7 @@ pub struct Told {
 pub struct Since {
     /// When the last audit was, in words.
     pub when: String,
-    /// How many findings came.
+    /// How many findings and remarks came.
     pub came: usize,
     /// The findings that went: rule and title as they were.
     pub went: Vec<(String, String)>,
@@ -92,8 +92,10 @@ pub struct Report {
     pub repository: Repository,
     /// Figures and facts.
     pub facts: Facts,
-    /// What is wrong, in the sequence of repair.
+    /// What is wrong, in the sequence of repair, without the remarks.
     pub findings: Vec<Told>,
+    /// What is only possible, in the same sequence. Nothing counts it.
+    pub remarks: Vec<Told>,
     /// What is wrong and known.
     pub known: Vec<Told>,
     /// What is wrong and suppressed, with the owner's reasons.
@@ -128,6 +130,7 @@ impl Report {
             repository: audit.repository.clone(),
             facts: Facts::of(&audit.sources),
             findings: Vec::new(),
+            remarks: Vec::new(),
             known: Vec::new(),
             suppressed: Vec::new(),
             notices: Vec::new(),
@@ -153,6 +156,8 @@ impl Report {
                 report.suppressed.push((told, reason));
             } else if known.contains(&told.identity) {
                 report.known.push(told);
+            } else if told.finding.is_remark() {
+                report.remarks.push(told);
             } else {
                 report.findings.push(told);
             }
@@ -174,14 +179,21 @@ impl Report {
         report
     }
 
-    /// Says whether a finding is at least so severe.
-    pub fn reaches(&self, severity: Severity) -> bool {
+    /// Says whether a finding is at least so severe; remarks count where they are asked for.
+    pub fn reaches(&self, severity: Severity, with_remarks: bool) -> bool {
+        let remarks = self.remarks.iter().filter(|_| with_remarks);
         self.findings
             .iter()
+            .chain(remarks)
             .any(|told| told.finding.severity >= severity)
     }
 
-    /// Returns how many findings have each severity, the worst first.
+    /// Returns the findings in the sequence of repair, and after them the remarks.
+    pub fn all(&self) -> impl Iterator<Item = &Told> {
+        self.findings.iter().chain(&self.remarks)
+    }
+
+    /// Returns how many findings have each severity, the worst first; remarks are not among them.
     pub fn counts(&self) -> [(Severity, usize); 4] {
         [
             Severity::Critical,

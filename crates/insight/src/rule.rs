@@ -68,7 +68,7 @@ pub struct Context<'a> {
 /// Longest quoted line, in characters.
 const MAX_QUOTE_CHARS: usize = 160;
 /// Most facts of one finding; then "and N more".
-const MAX_EVIDENCE: usize = 20;
+pub(crate) const MAX_EVIDENCE: usize = 20;
 
 impl Context<'_> {
     /// Quotes a line of a file as evidence: trimmed, at most 160 characters, without the user and password of

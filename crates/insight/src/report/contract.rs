@@ -20,7 +20,7 @@ pub struct Document {
     pub schema_version: u32,
     /// Which repository, and what of it.
     pub repository: Repository,
-    /// What is wrong, in the sequence of repair.
+    /// What is wrong, in the sequence of repair; after it the remarks, whose confidence is `possible`.
     pub findings: Vec<Finding>,
     /// Which provider is called from where.
     pub api_map: Vec<Api>,
@@ -84,11 +84,7 @@ impl Document {
                 is_work_tree: repository.is_work_tree,
                 audited_on: repository.audited_on.to_string(),
             },
-            findings: report
-                .findings
-                .iter()
-                .map(|told| told.finding.clone())
-                .collect(),
+            findings: report.all().map(|told| told.finding.clone()).collect(),
             api_map: report.api_map.clone(),
             not_checked: report.not_checked.clone(),
         }

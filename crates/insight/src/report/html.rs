@@ -34,6 +34,7 @@ pub fn write(report: &Report) -> String {
     page.api_map(report);
     page.findings(report);
     page.rest(report);
+    page.remarks(report);
     page.put("</main><footer>Written by <code>tradewind audit</code>. Nothing of the repository was executed. Each finding quotes the fact it rests on; \
          <code>tradewind audit --explain RULE</code> says when a rule is wrong.</footer></body></html>\n");
     page.out
@@ -97,6 +98,16 @@ impl Page {
             self.put(&format!(
                 "<li class=\"{0}{zero}\"><b>{n}</b> {0}</li>",
                 severity.as_str()
+            ));
+        }
+        if !report.remarks.is_empty() {
+            let remarks = count(report.remarks.len(), "remark");
+            let words = remarks
+                .split_once(' ')
+                .map_or("remarks", |(_, words)| words);
+            self.put(&format!(
+                "<li class=\"unknown\"><b>{}</b> {words}</li>",
+                report.remarks.len()
             ));
         }
         self.put(&format!(
@@ -292,19 +303,15 @@ impl Page {
                 found.len()
             ));
             for (at, told) in found {
-                self.finding(at + 1, told);
+                self.finding(at + 1, told, told.finding.severity >= Severity::High);
             }
         }
         self.put("</section>");
     }
 
-    fn finding(&mut self, number: usize, told: &Told) {
+    fn finding(&mut self, number: usize, told: &Told, is_open: bool) {
         let finding = &told.finding;
-        let open = if finding.severity >= Severity::High {
-            " open"
-        } else {
-            ""
-        };
+        let open = if is_open { " open" } else { "" };
         let new = if told.is_new == Some(true) {
             " <span class=\"badge new\">new</span>"
         } else {
@@ -351,6 +358,22 @@ impl Page {
             when(finding.timeframe),
             text(&finding.rule)
         ));
+    }
+
+    /// What is only possible, closed until somebody opens it.
+    fn remarks(&mut self, report: &Report) {
+        if report.remarks.is_empty() {
+            return;
+        }
+        self.section("remarks", "Remarks");
+        self.put(&format!(
+            "<details class=\"remarks\"><summary>{}, possible only</summary><p class=\"note\">Opinions, guesses of size, and rules of which fewer than nine of ten were right when they were measured. Nothing above counts them.</p>",
+            count(report.remarks.len(), "remark")
+        ));
+        for (at, told) in report.remarks.iter().enumerate() {
+            self.finding(report.findings.len() + at + 1, told, false);
+        }
+        self.put("</details></section>");
     }
 
     fn rest(&mut self, report: &Report) {

@@ -50,6 +50,7 @@ pub fn write(report: &Report) -> String {
     }
     api_map(report, &mut out);
     rest(report, &mut out);
+    remarks(report, &mut out);
     out
 }
 
@@ -255,6 +256,25 @@ fn rest(report: &Report, out: &mut String) {
             line(out, &format!("- {} (`{}`)", text(title), clean(rule)));
         }
     }
+}
+
+/// What is only possible, closed until somebody opens it.
+fn remarks(report: &Report, out: &mut String) {
+    if report.remarks.is_empty() {
+        return;
+    }
+    section(out, 2, "Remarks");
+    line(
+        out,
+        &format!(
+            "<details><summary>{}, possible only: opinions, guesses of size, and rules of which fewer than nine of ten were right</summary>",
+            count(report.remarks.len(), "remark")
+        ),
+    );
+    for (at, told) in report.remarks.iter().enumerate() {
+        finding(report.findings.len() + at + 1, told, out);
+    }
+    line(out, "\n</details>");
 }
 
 fn section(out: &mut String, level: usize, title: &str) {

@@ -25,7 +25,7 @@ fn log(report: &Report) -> Value {
     let abouts = abouts();
     let rules: Vec<_> = abouts.iter().map(|about| rule(about)).collect();
     let mut results = Vec::new();
-    for told in &report.findings {
+    for told in report.all() {
         results.push(result(told, &abouts, None, false));
     }
     for told in &report.known {
@@ -77,7 +77,7 @@ fn rule(about: &About) -> Value {
         "shortDescription": { "text": about.title },
         "fullDescription": { "text": about.impact },
         "helpUri": format!("{PAGES}/{}.md", about.id),
-        "defaultConfiguration": { "level": level(about.severity) },
+        "defaultConfiguration": { "level": if about.confidence == Confidence::Possible { "note" } else { level(about.severity) } },
         "properties": {
             "tags": [about.area.as_str()],
             "precision": precision(about.confidence),
@@ -101,7 +101,12 @@ fn result(told: &Told, abouts: &[&About], suppressed: Option<&String>, is_known:
     if let Some(at) = abouts.iter().position(|about| about.id == finding.rule) {
         result.insert("ruleIndex".to_owned(), json!(at));
     }
-    result.insert("level".to_owned(), json!(level(finding.severity)));
+    let level = if finding.is_remark() {
+        "note"
+    } else {
+        level(finding.severity)
+    };
+    result.insert("level".to_owned(), json!(level));
     let mut words = format!(
         "{}. {} {}",
         finding.title.trim_end_matches('.'),

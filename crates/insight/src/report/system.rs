@@ -198,13 +198,7 @@ fn summary(report: &Report) -> Vec<String> {
             out.push(format!("First of all: {}", top.join(" ")));
         }
     }
-    if !report.known.is_empty() || !report.suppressed.is_empty() {
-        out.push(format!(
-            "Not counted: {} of the baseline, {} suppressed with a reason.",
-            report.known.len(),
-            report.suppressed.len()
-        ));
-    }
+    out.extend(aside(report));
     if let Some(since) = &report.since {
         out.push(format!(
             "Since the audit of {}: {} came, {} went.",
@@ -217,6 +211,30 @@ fn summary(report: &Report) -> Vec<String> {
         out.push(format!(
             "{} could not be decided; they are listed at the end and are no clean bill.",
             count(report.not_checked.len(), "question")
+        ));
+    }
+    out
+}
+
+/// What is not counted: remarks, what the baseline knows, what is suppressed.
+fn aside(report: &Report) -> Vec<String> {
+    let mut out = Vec::new();
+    if !report.remarks.is_empty() {
+        out.push(format!(
+            "{} (possible only) {} not counted; they stand at the end.",
+            count(report.remarks.len(), "remark"),
+            if report.remarks.len() == 1 {
+                "is"
+            } else {
+                "are"
+            }
+        ));
+    }
+    if !report.known.is_empty() || !report.suppressed.is_empty() {
+        out.push(format!(
+            "Not counted: {} of the baseline, {} suppressed with a reason.",
+            report.known.len(),
+            report.suppressed.len()
         ));
     }
     out

@@ -13,7 +13,7 @@ pub mod script_injection;
 pub mod unpinned_action;
 pub mod yaml_number_version;
 
-use tradewind_repo::project::workflow::{Job, Step, Workflow};
+use tradewind_repo::project::workflow::{Forge, Job, Step, Workflow};
 
 use crate::rule::Rule;
 
@@ -32,6 +32,11 @@ pub const RULES: &[&dyn Rule] = &[
     &unpinned_action::UnpinnedAction,
     &yaml_number_version::YamlNumberVersion,
 ];
+
+/// Says whether nothing starts a workflow: its `on` is commented out, and nobody mends what never runs.
+fn is_never_started(workflow: &Workflow) -> bool {
+    workflow.forge == Forge::GitHub && workflow.triggers.is_empty()
+}
 
 /// Says whether a workflow only has the forge scan the code: it tests nothing, deploys nothing, and keeps nobody
 /// waiting.

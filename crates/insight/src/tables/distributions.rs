@@ -53,6 +53,7 @@ const MODULES: &[(&str, &str)] = &[
 /// Packages and those that they bring along.
 #[rustfmt::skip]
 const BRINGS: &[(&str, &str)] = &[
+    ("hyperliquid-python-sdk", "eth-account eth-utils msgpack requests websocket-client"),
     ("aiohttp", "multidict yarl attrs aiosignal frozenlist async-timeout"),
     ("alpaca-py", "pandas numpy requests pydantic websockets msgpack sseclient-py pytz"),
     ("alpaca-trade-api", "pandas numpy requests urllib3 websocket-client websockets msgpack aiohttp pyyaml deprecation"),

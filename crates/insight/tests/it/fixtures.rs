@@ -26,10 +26,12 @@ const MAX_NOTE_CHARS: usize = 240;
 /// Twenty places, then "and N more".
 const MAX_EVIDENCE: usize = 21;
 
-/// One `expect:` line.
+/// One `expect:` or `remark:` line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Expected {
     text: String,
+    /// Whether it has to be a remark: possible only.
+    is_remark: bool,
     path: Option<String>,
     line: Option<u32>,
     subject: Option<String>,
@@ -61,6 +63,9 @@ impl Expected {
         let Some(first) = finding.evidence.first() else {
             return false;
         };
+        if finding.is_remark() != self.is_remark {
+            return false;
+        }
         let place = match (&self.subject, &self.path) {
             (Some(subject), _) => first
                 .commit
@@ -127,6 +132,11 @@ fn build(git: &Git, text: &str) -> Result<Built, String> {
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("expect:") {
             built.expected.push(Expected::parse(rest.trim()));
+        } else if let Some(rest) = line.strip_prefix("remark:") {
+            built.expected.push(Expected {
+                is_remark: true,
+                ..Expected::parse(rest.trim())
+            });
         } else if let Some(rest) = line.strip_prefix("expect-not-checked:") {
             built.not_checked.push(rest.trim().to_lowercase());
         } else if let Some(rest) = line.strip_prefix("today:") {
@@ -348,6 +358,15 @@ fn run_fixture(git: &Git, rule: &str, path: &Path, is_verbose: bool) -> Vec<Stri
     wrong
 }
 
+/// The word that a fixture expects a finding by.
+fn word(finding: &Finding) -> &'static str {
+    if finding.is_remark() {
+        "remark"
+    } else {
+        "expect"
+    }
+}
+
 #[expect(
     clippy::print_stdout,
     reason = "whoever works on one rule asked for it"
@@ -356,7 +375,8 @@ fn tell(name: &str, audit: &Audit, subjects: &BTreeMap<String, String>) {
     println!("== {name}");
     for finding in &audit.findings {
         println!(
-            "expect: {} | {}",
+            "{}: {} | {}",
+            word(finding),
             first_place(finding, subjects),
             finding.title
         );
@@ -385,7 +405,8 @@ fn differences(built: &Built, audit: &Audit, subjects: &BTreeMap<String, String>
     wrong.extend(extra.iter().map(|at| {
         let finding = &audit.findings[*at];
         format!(
-            "unexpected: {} | {} ({})",
+            "unexpected {}: {} | {} ({})",
+            word(finding),
             first_place(finding, subjects),
             finding.title,
             finding.evidence[0].note

@@ -1,6 +1,6 @@
 //! Every rule has a page that agrees with it and both fixtures; no page or fixture is without a rule.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tradewind_insight::{About, audit};
@@ -19,8 +19,51 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules")
 }
 
-/// The two lines that a page opens with.
-fn head(about: &About) -> [String; 2] {
+/// How often findings of each rule were right, useless and wrong: counted from the tables of every set that nobody had
+/// opened before, of the fourth set and later (the first three were used for tuning).
+fn measured() -> BTreeMap<String, [usize; 3]> {
+    let folder = folder().join("../audit");
+    let mut counts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let is_set = name
+            .strip_prefix("precision-")
+            .is_some_and(|set| set >= "d");
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines().filter(|_| is_set) {
+            let cells: Vec<_> = line.trim().trim_matches('|').split(" | ").collect();
+            let [_, rule, _, verdict, ..] = cells.as_slice() else {
+                continue;
+            };
+            let at = match verdict.trim() {
+                "right" => 0,
+                "useless" => 1,
+                "wrong" => 2,
+                _ => continue,
+            };
+            // The heads of the tables by rule have a column "useless", too.
+            if rule.trim() != "findings" {
+                counts.entry(rule.trim().to_owned()).or_default()[at] += 1;
+            }
+        }
+    }
+    counts
+}
+
+/// Says how often a rule was right.
+fn said(measured: &BTreeMap<String, [usize; 3]>, rule: &str) -> String {
+    match measured.get(rule) {
+        None => "Measured: it found nothing yet on repositories that nobody had opened before."
+            .to_owned(),
+        Some([right, useless, wrong]) => format!(
+            "Measured on repositories that nobody had opened before: {right} right, {useless} useless, {wrong} wrong."
+        ),
+    }
+}
+
+/// The three lines that a page opens with.
+fn head(about: &About, measured: &BTreeMap<String, [usize; 3]>) -> [String; 3] {
     [
         format!("# {}: {}", about.id, about.title),
         format!(
@@ -33,11 +76,12 @@ fn head(about: &About) -> [String; 2] {
                 other => format!("this {other}"),
             }
         ),
+        said(measured, about.id),
     ]
 }
 
-/// Returns what is wrong with a page. With `TRADEWIND_UPDATE` its first two lines are written anew.
-fn page(about: &About) -> Vec<String> {
+/// Returns what is wrong with a page. With `TRADEWIND_UPDATE` its first three lines are written anew.
+fn page(about: &About, measured: &BTreeMap<String, [usize; 3]>) -> Vec<String> {
     let path = folder().join(format!("{}.md", about.id));
     let Ok(text) = std::fs::read_to_string(&path) else {
         return vec!["has no page".to_owned()];
@@ -47,20 +91,29 @@ fn page(about: &About) -> Vec<String> {
         .lines()
         .map(str::to_owned)
         .collect();
-    let [title, facts] = head(about);
+    let [title, facts, figures] = head(about, measured);
     if std::env::var_os("TRADEWIND_UPDATE").is_some()
         && lines.first().is_some_and(|line| line.starts_with("# "))
         && let Some(at) = lines.iter().position(|line| line.starts_with("Area "))
     {
         lines[0].clone_from(&title);
         lines[at].clone_from(&facts);
+        if lines
+            .get(at + 1)
+            .is_some_and(|line| line.starts_with("Measured"))
+        {
+            lines.remove(at + 1);
+        }
+        lines.insert(at + 1, figures.clone());
+        // In Markdown, two blanks at the end of a line keep the next one apart.
+        lines[at].push_str("  ");
         std::fs::write(&path, lines.join("\n") + "\n").unwrap();
     }
     let mut wrong = Vec::new();
     let mut told = lines.iter().filter(|line| !line.trim().is_empty());
-    for wanted in [&title, &facts] {
+    for wanted in [&title, &facts, &figures] {
         let said = told.next().cloned().unwrap_or_default();
-        if said != *wanted {
+        if said.trim_end() != *wanted {
             wrong.push(format!("says {said:?}, must say {wanted:?}"));
         }
     }
@@ -92,6 +145,7 @@ fn every_rule_has_a_page_and_both_fixtures_and_nothing_is_left_over() {
     let abouts = audit::abouts();
     let names: BTreeSet<_> = abouts.iter().map(|about| about.id).collect();
     let fixtures = fixtures();
+    let measured = measured();
     let mut wrong = Vec::new();
     if names.len() != abouts.len() {
         wrong.push("two rules have one name".to_owned());
@@ -101,7 +155,7 @@ fn every_rule_has_a_page_and_both_fixtures_and_nothing_is_left_over() {
             continue;
         }
         wrong.extend(
-            page(about)
+            page(about, &measured)
                 .iter()
                 .map(|what| format!("{}: {what}", about.id)),
         );
@@ -146,8 +200,13 @@ fn index() -> String {
 
 One page per rule: what it looks for, why it hurts a trader, how to fix it, and when it is wrong. `tradewind audit --explain RULE`
 prints a page; [how to add a rule](../how-to/add-an-audit-rule.md).
+
+*Confidence* is the usual one; a finding may differ, as its page says. What is `possible` is a remark: folded away unless `--remarks`
+asks for it, and not counted ([why](../decisions/0015-confidence.md)). *Measured* is how many findings were right, useless and wrong when every one was opened in the code
+of repositories that nobody had opened before (docs/audit, fourth set and later), before anything was mended, remarks of those days among them.
 "
     .to_owned();
+    let measured = measured();
     let mut abouts = audit::abouts();
     abouts.sort_by_key(|about| (about.area, about.id));
     let mut area = None;
@@ -156,13 +215,18 @@ prints a page; [how to add a rule](../how-to/add-an-audit-rule.md).
             area = Some(about.area);
             let title = about.area.as_str().replace('_', " ");
             text.push_str(&format!(
-                "\n## {title}\n\n| rule | looks for | severity |\n|---|---|---|\n"
+                "\n## {title}\n\n| rule | looks for | severity | confidence | measured |\n|---|---|---|---|---|\n"
             ));
         }
         text.push_str(&format!(
-            "| [{id}]({id}.md) | {} | {} |\n",
+            "| [{id}]({id}.md) | {} | {} | {} | {} |\n",
             about.title,
             about.severity.as_str(),
+            about.confidence.as_str(),
+            measured.get(about.id).map_or_else(
+                || "not yet".to_owned(),
+                |[right, useless, wrong]| format!("{right} / {useless} / {wrong}")
+            ),
             id = about.id
         ));
     }

@@ -53,7 +53,10 @@ pub(crate) struct Args {
     /// Only these rules or areas, e.g. `unresolved-import` or `market_data`
     #[arg(long, value_name = "RULE|AREA", value_delimiter = ',')]
     only: Vec<String>,
-    /// Exit code 1 when a finding is at least so severe
+    /// List the remarks too, which are possible only; `--fail-on` then counts them
+    #[arg(long)]
+    remarks: bool,
+    /// Exit code 1 when a finding is at least so severe; remarks count with `--remarks` only
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<Level>,
     /// Leave out the findings that this file knows
@@ -176,7 +179,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     }
     let fail_on = args.fail_on.map(Severity::from).or(section.fail_on);
     Ok(match fail_on {
-        Some(severity) if report.reaches(severity) => Exit::Found,
+        Some(severity) if report.reaches(severity, args.remarks) => Exit::Found,
         _ => Exit::Done,
     })
 }
@@ -353,7 +356,7 @@ fn write_baseline(place: &Place, file: &Path, report: &Report) -> Result<(), Fai
         )
         .hint("leave out `--only`"));
     }
-    let all = report.findings.iter().chain(&report.known);
+    let all = report.all().chain(&report.known);
     let baseline = Baseline::of(all.map(|told| (&told.identity, &told.finding)));
     write(place, file, &baseline.to_text())?;
     terminal::note(format_args!(
@@ -439,7 +442,15 @@ fn told(stages: &[Doing]) -> String {
 fn show(place: &Place, args: &Args, report: &Report, took: Duration) -> Result<(), Failure> {
     let is_to_file = args.output.is_some();
     let whole = match args.format {
-        ReportFormat::Text => text::write(report, took, args.summary, is_to_file),
+        ReportFormat::Text => text::write(
+            report,
+            took,
+            &text::Shown {
+                is_summary: args.summary,
+                has_remarks: args.remarks,
+                is_plain: is_to_file,
+            },
+        ),
         ReportFormat::Json => contract::Document::of(report).to_text(),
         ReportFormat::Markdown => markdown::write(report),
         ReportFormat::Html => html::write(report),

@@ -136,9 +136,10 @@ impl Demo {
             self.bot.display()
         ));
         self.heading("What is wrong with it? The audit reads everything and executes nothing");
-        self.shown(&["audit", "--summary"], Exit::Done).await?;
+        self.shown(&["audit", "--summary", "--remarks"], Exit::Done)
+            .await?;
         terminal::line(
-            "   `tradewind audit` lists each finding with its evidence; --format html makes a report for reading.",
+            "   `tradewind audit` lists each finding with its evidence, `--remarks` the rest; --format html makes a report for reading.",
         );
 
         self.heading("A first configuration, from what the audit saw");

@@ -141,6 +141,69 @@ fn the_exit_code_says_whether_something_is_that_severe() {
     );
 }
 
+/// A workflow that deploys with what is newest, and tests nothing else to complain of: remarks only.
+const OPINIONS: &str = "on: [push, pull_request]\npermissions: {contents: read}\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps:\n      - run: rsync -a . server:bot\n";
+
+#[test]
+fn remarks_are_counted_apart_and_fail_only_when_asked_for() {
+    let user = User::new();
+    let repo = bot(&user);
+    repo.write(".github/workflows/ci.yml", OPINIONS);
+    repo.commit("opinions");
+    let report = json(&user, &repo, &[]);
+    let all = report["findings"].as_array().unwrap();
+    let is_remark = |finding: &&Value| finding["confidence"] == "possible";
+    let remarks = all.iter().filter(is_remark).count();
+    // The JSON keeps every one, what is shown before what is folded.
+    assert!(
+        remarks > 0 && rules(&report).contains("missing-timeout"),
+        "{report}"
+    );
+    assert!(
+        all.iter()
+            .rev()
+            .take(remarks)
+            .all(|finding| is_remark(&finding))
+    );
+    let only = ["--only", "missing-timeout,missing-concurrency"];
+    let run = |args: &[&str]| {
+        let mut whole = vec!["audit"];
+        whole.extend(only);
+        whole.extend(args);
+        user.run(&repo.path, &whole)
+    };
+    let said = run(&["--fail-on", "low"]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert!(
+        said.out
+            .contains("possible only: `tradewind audit --remarks` lists them"),
+        "{said:#?}"
+    );
+    assert!(!said.out.contains("timeout-minutes"), "{said:#?}");
+    let said = run(&["--fail-on", "low", "--remarks"]);
+    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert!(said.out.contains("timeout-minutes"), "{said:#?}");
+    // One screen names each of them, too.
+    let said = run(&["--summary", "--remarks"]);
+    assert!(said.out.contains("missing-timeout: "), "{said:#?}");
+    for (format, closed) in [
+        ("markdown", "<details><summary>"),
+        ("html", "<details class=\"remarks\">"),
+    ] {
+        let out = run(&["--format", format]).out;
+        let (open, folded) = out.split_once(closed).unwrap();
+        assert!(!open.contains("timeout-minutes"), "{format}: {open}");
+        assert!(folded.contains("timeout-minutes"), "{format}: {folded}");
+    }
+    let log: Value = serde_json::from_str(&run(&["--format", "sarif"]).out).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert!(!results.is_empty() && results.iter().all(|result| result["level"] == "note"));
+    // A baseline knows them like any other.
+    user.ok(&repo.path, &["audit", "--write-baseline", "known.json"]);
+    let report = json(&user, &repo, &["--baseline", "known.json"]);
+    assert!(!rules(&report).contains("missing-timeout"), "{report}");
+}
+
 #[test]
 fn a_folder_without_a_repository_is_read_too_and_says_what_it_cannot_say() {
     let user = User::new();

@@ -34,6 +34,9 @@ impl Rule for EndOfLifeAction {
         let mut old = Vec::new();
         let mut ending = Vec::new();
         for workflow in &context.project.workflows {
+            if super::is_never_started(workflow) {
+                continue;
+            }
             for job in &workflow.jobs {
                 for label in &job.runs_on {
                     let Some(end) = runner(&label.value) else {
@@ -56,7 +59,14 @@ impl Rule for EndOfLifeAction {
                 }
             }
         }
+        let is_idle = |path: &str| {
+            let mut workflows = context.project.workflows.iter();
+            workflows.any(|one| one.path.as_ref() == path && super::is_never_started(one))
+        };
         for (path, step) in context.project.steps() {
+            if is_idle(path) {
+                continue;
+            }
             let (Some(uses), Some(name)) = (&step.uses, step.action()) else {
                 continue;
             };

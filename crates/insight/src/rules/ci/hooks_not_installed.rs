@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Hooks that are configured and not installed",
     area: Area::Ci,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The checks that everybody believes in do not run in this clone.",
     action: "Run the command that installs them, once per clone.",

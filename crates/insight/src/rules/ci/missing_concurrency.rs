@@ -16,7 +16,7 @@ const ABOUT: About = About {
     title: "Workflows that overtake themselves",
     area: Area::Ci,
     severity: Severity::Low,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Two pushes in a row start two runs at once; of two deployments the older one may win.",
     action: "Write a `concurrency` group per branch; for tests with `cancel-in-progress: true`, for deployments without.",

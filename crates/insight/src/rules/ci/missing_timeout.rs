@@ -16,7 +16,7 @@ const ABOUT: About = About {
     title: "Jobs without a time limit",
     area: Area::Ci,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "A job that hangs runs for six hours, blocks what waits for it and uses up the minutes of the month.",
     action: "Write `timeout-minutes: 10` (or twice what the job usually takes) beside `runs-on`.",
@@ -38,6 +38,7 @@ impl Rule for MissingTimeout {
             .iter()
             .filter(|workflow| workflow.forge == Forge::GitHub && !super::is_scan(workflow))
             .filter(|workflow| asks || !is_a_check(workflow))
+            .filter(|workflow| !super::is_never_started(workflow))
         {
             let jobs: Vec<&Job> = workflow
                 .jobs
@@ -73,6 +74,7 @@ fn is_a_check(workflow: &Workflow) -> bool {
     const CHECKS: &[&str] = &[
         "bandit",
         "black",
+        "compileall",
         "flake8",
         "isort",
         "lint",

@@ -16,7 +16,7 @@ const ABOUT: About = About {
     title: "No continuous integration",
     area: Area::Ci,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Nothing tests a change before it trades; a broken import is found by the bot, at the open.",
     action: "Add a workflow that installs the requirements and runs the tests on push and pull request.",
@@ -49,10 +49,11 @@ impl Rule for NoCi {
         if let Some(first) = project.workflows.first() {
             if tests >= MIN_TESTS && !project.workflows.iter().any(may_check) {
                 let words = format!("{tests} test files, and no step of any workflow starts one");
-                findings.add(
+                let finding = findings.add(
                     "No workflow tests or checks a change",
                     vec![context.quote_with(&first.path, first.on_line, &words)],
                 );
+                finding.confidence = Confidence::Likely;
             }
             return;
         }
@@ -65,10 +66,14 @@ impl Rule for NoCi {
                 "absent; {modules} Python files, {tests} of them tests, are run by nobody but people"
             ),
         };
-        findings.add(
+        let finding = findings.add(
             "No workflow tests or checks a change",
             vec![Evidence::file(".github/workflows", words)],
         );
+        // Where there is hardly a test, what a workflow should run is a matter of opinion.
+        if tests >= MIN_TESTS {
+            finding.confidence = Confidence::Likely;
+        }
     }
 }
 

@@ -16,7 +16,7 @@ const ABOUT: About = About {
     title: "No hooks before a commit",
     area: Area::Ci,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Nothing looks at a commit before it is made: keys, deletions by accident and broken files go straight into history.",
     action: "Install hooks: `tradewind hook`, or pre-commit with a few checks.",

@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Tests that do not run on pull requests",
     area: Area::Ci,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "Changes are merged untested into a program that trades: a push to a fork starts nothing here.",
     action: "Add `pull_request:` to the triggers of the workflow that tests.",

@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Services that nobody restarts",
     area: Area::Containers,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Likely,
     timeframe: Timeframe::Week,
     impact: "After a reboot at night or a crash nobody trades and nobody is told.",
     action: "Add `restart: unless-stopped` and a `healthcheck`.",
@@ -31,12 +31,12 @@ impl Rule for ComposeNoRestart {
             .project
             .compose
             .iter()
-            .filter(|compose| is_deployed(&compose.path))
+            .filter(|compose| is_deployed(&compose.path) && !is_laid_over(context, compose))
         {
             let left: Vec<&Service> = compose
                 .services
                 .iter()
-                .filter(|service| lacks(service))
+                .filter(|service| lacks(service) && !is_a_trial(context, compose, service))
                 .collect();
             let Some(first) = left.first() else { continue };
             let more = if left.len() > 1 {
@@ -93,6 +93,41 @@ fn lacks(service: &Service) -> bool {
         && !service.is_extended
         && service.profiles.is_empty()
         && (service.build.is_some() || service.image.is_some())
+}
+
+/// Says whether a file only changes services of the one that it is laid over: those are told there.
+fn is_laid_over(context: &Context<'_>, compose: &Compose) -> bool {
+    let (folder, name) = compose.path.rsplit_once('/').unwrap_or(("", &compose.path));
+    let is_base = |name: &str| {
+        matches!(
+            name,
+            "docker-compose.yml" | "docker-compose.yaml" | "compose.yml" | "compose.yaml"
+        )
+    };
+    let mut others = context.project.compose.iter();
+    !is_base(name)
+        && others.any(|other| {
+            let (other_folder, other_name) =
+                other.path.rsplit_once('/').unwrap_or(("", &other.path));
+            folder == other_folder
+                && is_base(other_name)
+                && compose
+                    .services
+                    .iter()
+                    .all(|service| other.services.iter().any(|base| base.name == service.name))
+        })
+}
+
+/// Says whether the image that a service builds is started for a trial: nobody misses it.
+fn is_a_trial(context: &Context<'_>, compose: &Compose, service: &Service) -> bool {
+    service.command.is_none()
+        && super::built_by(context, compose, service)
+            .and_then(super::start_of)
+            .is_some_and(|start| {
+                ["--dry-run", "--once"]
+                    .iter()
+                    .any(|word| start.rest.contains(word))
+            })
 }
 
 /// Says whether the service, or the Dockerfile it builds, has a health check.

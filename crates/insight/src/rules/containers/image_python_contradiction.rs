@@ -15,7 +15,7 @@ const ABOUT: About = About {
     title: "Images with another Python than the project asks for",
     area: Area::Containers,
     severity: Severity::High,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Immediate,
     impact: "The package refuses to install in the image, or the bot runs on a Python that no test has seen.",
     action: "Use the Python that the project declares, in the image and in CI.",

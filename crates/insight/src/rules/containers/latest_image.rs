@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Images without a fixed version",
     area: Area::Containers,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "A rebuild on release day changes what lies under the strategy, and nobody decided so.",
     action: "Name the version, better with its digest: `python:3.12-slim@sha256:…`.",

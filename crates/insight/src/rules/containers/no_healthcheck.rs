@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Images without a health check",
     area: Area::Containers,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "A loop that hangs counts as running while prices move; nothing restarts it and nobody is told.",
     action: "Add a `HEALTHCHECK` that asks whether the last poll is young enough.",
@@ -76,7 +76,7 @@ impl Rule for NoHealthcheck {
             })
         };
         let mut files = super::services(context);
-        files.retain(|file| !ends(file) && !is_for_people(file));
+        files.retain(|file| !ends(file) && !is_for_people(file) && !is_a_job(context, file));
         let files: Vec<&Dockerfile> = files.iter().filter(lacks).copied().collect();
         let Some(first) = files.first() else { return };
         if super::is_orchestrated(context) {
@@ -98,9 +98,39 @@ impl Rule for NoHealthcheck {
                 ))
             })
             .collect();
-        findings.add(
+        let is_service = files
+            .iter()
+            .any(|file| !super::compose_services(context, file).is_empty());
+        let finding = findings.add(
             format!("{}{more}: nothing notices a bot that hangs", first.path),
             evidence,
         );
+        // That it is to run for long is known where a compose file keeps it up; any other image may be a job.
+        if is_service {
+            finding.confidence = Confidence::Likely;
+        }
     }
+}
+
+/// Says whether a scheduler starts an image and it ends by itself: a comment on it says so.
+fn is_a_job(context: &Context<'_>, file: &Dockerfile) -> bool {
+    let text = context.tree.text(&file.path).unwrap_or_default();
+    let comments = text
+        .lines()
+        .filter(|line| line.trim_start().starts_with('#'))
+        .map(str::to_lowercase);
+    let says = |line: String| {
+        [
+            "one-shot",
+            "oneshot",
+            "runs once",
+            "and exits",
+            "batch job",
+            "cron job",
+            "run job",
+        ]
+        .iter()
+        .any(|words| line.contains(words))
+    };
+    comments.into_iter().any(says)
 }

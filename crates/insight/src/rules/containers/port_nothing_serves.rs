@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Ports that nothing serves",
     area: Area::Containers,
     severity: Severity::Low,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "The owner believes there is something to look at, a dashboard or a health page, and there is not.",
     action: "Delete the port, or bring back what served it.",

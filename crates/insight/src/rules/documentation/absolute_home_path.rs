@@ -18,7 +18,7 @@ const ABOUT: About = About {
     title: "Paths of one computer",
     area: Area::Documentation,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The line works for one person on one machine; on a server or in a container it fails at once.",
     action: "Use a path relative to the repository, or a setting.",
@@ -70,7 +70,8 @@ impl Rule for AbsoluteHomePath {
                 continue;
             }
             let who = owner(&place.text);
-            runs.entry(who.clone()).or_insert(true);
+            let is_python = has_end(&place.path, "py");
+            *runs.entry(who.clone()).or_insert(false) |= is_python;
             let note: String = place.text.chars().take(160).collect();
             computers.entry(who).or_default().push(Evidence::at(
                 place.path.as_ref(),
@@ -105,8 +106,12 @@ impl Rule for AbsoluteHomePath {
                 }
             };
             let added = findings.add(title, capped(evidence));
-            if runs.contains_key(&who) {
+            if let Some(is_python) = runs.get(&who) {
                 added.severity = Severity::Medium;
+                // What a program opens is not there; what a page or a script of one machine shows may be meant so.
+                if *is_python {
+                    added.confidence = Confidence::Likely;
+                }
             }
         }
     }

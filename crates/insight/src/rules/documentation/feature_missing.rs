@@ -16,7 +16,7 @@ const ABOUT: About = About {
     title: "Promised addresses that nothing serves",
     area: Area::Documentation,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The owner believes that there is something to look at, and looks when it matters.",
     action: "Take the claim out, or bring back what served it.",

@@ -48,7 +48,7 @@ impl Rule for LicenseMissing {
             if let Some(license) = manifest
                 .license
                 .as_ref()
-                .filter(|_| !manifest.path.contains('/'))
+                .filter(|license| !manifest.path.contains('/') && !license.value.trim().is_empty())
             {
                 evidence.push(Evidence::at(
                     manifest.path.as_ref(),

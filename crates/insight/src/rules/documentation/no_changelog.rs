@@ -11,7 +11,7 @@ const ABOUT: About = About {
     title: "No changelog and no tags",
     area: Area::Documentation,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Which version lost the money cannot be said, and there is no version to go back to.",
     action: "Tag what you run, and keep a list of what changed.",

@@ -19,7 +19,7 @@ const ABOUT: About = About {
     title: "Documented commands that cannot work",
     area: Area::Runs,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "A new machine that is set up by following the page fails at this line, on the day it is needed.",
     action: "Name the command that works today, or bring back what it starts.",
@@ -70,7 +70,7 @@ impl Rule for ReadmeCommand {
             }
         }
         for cause in causes(missing, &existing) {
-            report(cause, &existing, findings);
+            report(context, cause, &existing, findings);
         }
     }
 }
@@ -105,12 +105,24 @@ fn causes(missing: BTreeMap<String, (bool, Vec<Evidence>)>, existing: &Existing<
     causes.into_values().collect()
 }
 
-fn report(cause: Cause, existing: &Existing<'_>, findings: &mut Findings) {
+fn report(context: &Context<'_>, cause: Cause, existing: &Existing<'_>, findings: &mut Findings) {
     let Cause {
         names,
         is_sure,
         mut evidence,
     } = cause;
+    // A README is kept; other pages tell of one day, or of one machine.
+    let is_kept = |each: &Evidence| {
+        let mut pages = context.documents.pages.iter();
+        pages.any(|page| {
+            each.path.as_deref() == Some(page.path.as_ref())
+                && matches!(
+                    page.kind,
+                    PageKind::Readme | PageKind::Contributing | PageKind::FolderReadme
+                )
+        })
+    };
+    let is_sure = is_sure && evidence.iter().any(is_kept);
     // The README is what people follow first.
     evidence.sort_by_key(|each| each.path.as_deref().is_none_or(|path| path.contains('/')));
     let mut seen = BTreeSet::new();
@@ -128,7 +140,7 @@ fn report(cause: Cause, existing: &Existing<'_>, findings: &mut Findings) {
         count => format!("{name} and {} more", count - 1),
     };
     let added = findings.add(format!("{place} needs {what}, {why}"), capped(evidence));
-    if !is_sure {
+    if is_sure {
         added.confidence = Confidence::Likely;
     }
 }

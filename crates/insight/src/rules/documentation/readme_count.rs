@@ -17,7 +17,7 @@ const ABOUT: About = About {
     title: "Counts that do not hold",
     area: Area::Documentation,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "The number promises a confidence that is not there.",
     action: "Take the number out, or let it be generated.",

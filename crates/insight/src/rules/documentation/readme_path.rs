@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Links and file names that lead nowhere",
     area: Area::Documentation,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "The page that should explain the next step is not there when somebody needs it.",
     action: "Correct the path, or take the sentence out.",
@@ -28,24 +28,20 @@ impl Rule for ReadmePath {
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let existing = Existing::new(context);
-        let mut told: Vec<(&Page, Vec<Evidence>, bool)> = Vec::new();
+        let mut told: Vec<(&Page, Vec<Evidence>)> = Vec::new();
         for page in &context.documents.pages {
             if matches!(page.kind, PageKind::Changelog | PageKind::Record) {
                 continue;
             }
             let text = context.tree.text(&page.path).unwrap_or_default();
             let mut evidence = Vec::new();
-            let mut is_sure = true;
             for claim in &page.claims {
                 let missing = match &claim.what {
                     What::Path {
                         path,
                         how: PathHow::Code,
                     } => {
-                        let missing = named(&existing, page, &text, path)
-                            .filter(|_| !is_in_a_command(page, path));
-                        is_sure &= missing.is_none();
-                        missing
+                        named(&existing, page, &text, path).filter(|_| !is_in_a_command(page, path))
                     }
                     // That its text is missing is told by another rule.
                     What::Path { path, .. } if is_missing_licence(context, path) => None,
@@ -64,24 +60,23 @@ impl Rule for ReadmePath {
                 }
             }
             if !evidence.is_empty() {
-                told.push((page, evidence, is_sure));
+                told.push((page, evidence));
             }
         }
         // The README is read first; of many other pages nobody kept any.
         let is_front = |page: &Page| matches!(page.kind, PageKind::Readme | PageKind::Contributing);
-        let others = told.iter().filter(|(page, ..)| !is_front(page)).count();
+        let is_kept = |page: &Page| is_front(page) || page.kind == PageKind::FolderReadme;
+        let others = told.iter().filter(|(page, _)| !is_front(page)).count();
         let mut together = Vec::new();
-        let mut all_sure = true;
-        for (page, evidence, is_sure) in told {
+        for (page, evidence) in told {
             if others > MAX_APART && !is_front(page) {
                 together.extend(evidence);
-                all_sure &= is_sure;
             } else {
-                report(page.path.as_ref(), evidence, is_sure, findings);
+                report(page.path.as_ref(), evidence, is_kept(page), findings);
             }
         }
         if !together.is_empty() {
-            report(&format!("{others} pages"), together, all_sure, findings);
+            report(&format!("{others} pages"), together, false, findings);
         }
     }
 }
@@ -90,7 +85,7 @@ impl Rule for ReadmePath {
 const MAX_APART: usize = 2;
 
 /// Tells of what one page, or many, name in vain.
-fn report(whose: &str, evidence: Vec<Evidence>, is_sure: bool, findings: &mut Findings) {
+fn report(whose: &str, evidence: Vec<Evidence>, is_kept: bool, findings: &mut Findings) {
     let first = evidence
         .first()
         .map_or(String::new(), |first: &Evidence| first.note.clone());
@@ -99,7 +94,8 @@ fn report(whose: &str, evidence: Vec<Evidence>, is_sure: bool, findings: &mut Fi
         count => format!(" (and {} more)", count - 1),
     };
     let added = findings.add(format!("{whose}: {first}{more}"), capped(evidence));
-    if !is_sure {
+    // A README is kept; other pages tell of one day, or of what is to come.
+    if is_kept {
         added.confidence = Confidence::Likely;
     }
 }

@@ -16,7 +16,7 @@ const ABOUT: About = About {
     title: "Listed files that do not exist",
     area: Area::Documentation,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Whoever looks for a listed file searches for what is not there, and doubts the rest of the page.",
     action: "Take the entries out of the listing, or bring the files back.",
@@ -70,7 +70,11 @@ impl Rule for ReadmeTree {
                 "entries that do"
             };
             let title = format!("{} lists {what} not exist ({count})", page.path);
-            findings.add(title, capped(evidence));
+            let added = findings.add(title, capped(evidence));
+            // Other pages list what was, or what another project has.
+            if page.kind == PageKind::Readme {
+                added.confidence = Confidence::Likely;
+            }
         }
     }
 }

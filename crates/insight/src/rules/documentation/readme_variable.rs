@@ -17,7 +17,7 @@ const ABOUT: About = About {
     title: "Documented variables that nothing reads",
     area: Area::Documentation,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The owner sets the variable and believes the key or limit is in force; the program runs without it.",
     action: "Write the name that the code reads.",
@@ -195,7 +195,7 @@ fn report_unread(page: &str, group: Vec<(&str, Vec<Evidence>)>, findings: &mut F
         }
     };
     let evidence = group.into_iter().flat_map(|(_, items)| items).collect();
-    findings.add(title, capped(evidence)).confidence = Confidence::Likely;
+    findings.add(title, capped(evidence));
 }
 
 fn report_meant(

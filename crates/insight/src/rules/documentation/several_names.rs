@@ -11,7 +11,7 @@ const ABOUT: About = About {
     title: "Several names for one project",
     area: Area::Documentation,
     severity: Severity::Low,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Alerts, images and packages cannot be matched to the repository they came from.",
     action: "Choose one name and write it everywhere.",

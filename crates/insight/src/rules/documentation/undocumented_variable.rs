@@ -16,7 +16,7 @@ const ABOUT: About = About {
     title: "Variables that no page names",
     area: Area::Documentation,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "A limit or a key can be set and nobody knows: the next machine runs with the defaults.",
     action: "Add the variables to the README or to `.env.example`.",
@@ -49,6 +49,7 @@ impl Rule for UndocumentedVariable {
             .collect();
         let mut names = Vec::new();
         let mut evidence = Vec::new();
+        let mut is_needed = false;
         for (name, places) in &reads {
             if documented.contains(name.as_ref())
                 || variables::is_foreign(name)
@@ -58,6 +59,7 @@ impl Rule for UndocumentedVariable {
             {
                 continue;
             }
+            is_needed |= is_required(context, places);
             names.push(name.as_ref());
             if let Some((path, line)) = places.first() {
                 evidence.push(Evidence::at(path.as_ref(), *line, format!("reads {name}")));
@@ -73,7 +75,11 @@ impl Rule for UndocumentedVariable {
             more => format!(" and {more} more"),
         };
         let title = format!("No page names {}{more}", shown.join(", "));
-        findings.add(title, capped(evidence));
+        let finding = findings.add(title, capped(evidence));
+        // A default does for whoever does not know the variable.
+        if is_needed {
+            finding.confidence = Confidence::Likely;
+        }
     }
 }
 
@@ -109,6 +115,20 @@ fn matters(context: &Context<'_>, name: &str, places: &[(Box<str>, u32)]) -> boo
         let at = (*line as usize).saturating_sub(1);
         let line = text.lines().nth(at).unwrap_or_default();
         moves_money || line.contains("environ[")
+    })
+}
+
+/// Says whether something that starts dies without the variable: it is read by `environ[…]`, in a file that is loaded.
+fn is_required(context: &Context<'_>, places: &[(Box<str>, u32)]) -> bool {
+    places.iter().any(|(path, line)| {
+        let text = context.tree.text(path).unwrap_or_default();
+        let at = (*line as usize).saturating_sub(1);
+        !is_beside(path)
+            && context.code.is_loaded(path)
+            && text
+                .lines()
+                .nth(at)
+                .is_some_and(|line| line.contains("environ["))
     })
 }
 

@@ -16,7 +16,7 @@ const ABOUT: About = About {
     title: "Files that were deleted and came back as they were",
     area: Area::History,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Between the two commits whatever needed the file was broken on main, and nothing stopped the \
              commit.",

@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Editor backups and droppings of file managers in commits",
     area: Area::History,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Noise in every search and diff, and now and then the only copy of a key that was taken out of the real \
              file.",

@@ -15,7 +15,7 @@ const ABOUT: About = About {
     title: "Environments, package stores and build output in commits",
     area: Area::History,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Every clone carries it for ever, searches drown in it, and it holds packages of one computer that \
              nobody updates.",
@@ -200,6 +200,7 @@ fn tell(
     );
     let finding = findings.add(title, past::bounded(evidence));
     if !is_gone {
+        finding.confidence = Confidence::Certain;
         finding.severity = Severity::Medium;
         finding.timeframe = Timeframe::Week;
         let plain: Vec<&str> = roots.iter().map(|(root, _)| *root).collect();

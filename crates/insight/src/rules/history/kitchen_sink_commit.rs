@@ -17,7 +17,7 @@ const ABOUT: About = About {
     title: "Commits that do many things at once",
     area: Area::History,
     severity: Severity::Low,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Such a commit can neither be reviewed nor taken back: undoing the one line that lost money undoes the \
              rest as well.",

@@ -15,7 +15,7 @@ const ABOUT: About = About {
     title: "Large files in commits",
     area: Area::History,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Every clone, image build and CI run fetches every version of it; a model or data set in git also goes \
              stale unnoticed.",

@@ -9,7 +9,7 @@ const ABOUT: About = About {
     title: "File names that nobody meant",
     area: Area::History,
     severity: Severity::Low,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Left over from a slip on the command line: noise at best, at worst the output or the file that you believe \
              to be elsewhere, or a clone that fails on another system.",

@@ -18,7 +18,7 @@ const ABOUT: About = About {
     title: "Commits that delete much of the project at once",
     area: Area::History,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Whoever deployed main in between ran a bot without these files; if nobody notices, they stay \
              lost.",
@@ -224,8 +224,5 @@ fn tell(
         finding.severity = Severity::Low;
     } else if back > 0 {
         finding.severity = Severity::High;
-    }
-    if back > 0 {
-        finding.confidence = Confidence::Certain;
     }
 }

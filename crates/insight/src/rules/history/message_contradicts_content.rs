@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Messages that say something else than their commits do",
     area: Area::History,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Review looks elsewhere, and whoever searches for the day the strategy changed passes over this commit.",
     action: "Compare message and paths before the commit; tell the next reader in a note what it really did.",

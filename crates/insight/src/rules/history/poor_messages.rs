@@ -13,7 +13,7 @@ const ABOUT: About = About {
     title: "Commit messages that say nothing",
     area: Area::History,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "What changed the strategy on the day it began to lose cannot be searched.",
     action: "Say what changed and why in one line; a hook can refuse the words that say nothing.",

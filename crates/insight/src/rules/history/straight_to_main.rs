@@ -11,7 +11,7 @@ const ABOUT: About = About {
     title: "Every commit goes straight to main",
     area: Area::History,
     severity: Severity::Low,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "No check stands between a slip and the live bot: what is pushed is what the next pull starts.",
     action: "Work on a branch, let checks run on the pull request, and protect main.",

@@ -11,7 +11,7 @@ const ABOUT: About = About {
     title: "Files that are tracked although a pattern ignores them",
     area: Area::History,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Changes to these files are committed, a new file beside them is silently left out: the next clone gets \
              half of the folder.",

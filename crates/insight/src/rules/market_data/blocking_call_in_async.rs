@@ -19,7 +19,7 @@ const ABOUT: About = About {
     title: "Blocking calls inside `async` functions",
     area: Area::MarketData,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "While one call waits, nothing else runs: `gather` gains nothing, sockets miss their heartbeats, and one slow symbol delays the stop of the next.",
     action: "Use `await asyncio.sleep(…)` and `await asyncio.to_thread(…)`, or a client that can be awaited.",

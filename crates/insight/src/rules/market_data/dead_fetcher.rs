@@ -15,7 +15,7 @@ const ABOUT: About = About {
     title: "A fetcher that nothing starts",
     area: Area::MarketData,
     severity: Severity::Low,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Code that looks like a source of data is none; corrections go into it and change nothing.",
     action: "Delete it, or call it.",

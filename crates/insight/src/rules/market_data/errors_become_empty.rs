@@ -13,7 +13,7 @@ const ABOUT: About = About {
     title: "Errors of a fetch are turned into an empty answer",
     area: Area::MarketData,
     severity: Severity::High,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "An outage, a spent quota or a wrong key looks like a symbol without history: the strategy decides on nothing and nobody is told.",
     action: "Catch only what is expected, log it, and let the rest out; check the status.",
@@ -28,7 +28,8 @@ impl Rule for ErrorsBecomeEmpty {
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let mut silent: Vec<Evidence> = Vec::new();
         let mut done: Vec<(&str, u32)> = Vec::new();
-        for outgoing in &context.api_map.outgoing {
+        let mut asks_provider = false;
+        for (at, outgoing) in context.api_map.outgoing.iter().enumerate() {
             if is_test(&outgoing.path) {
                 continue;
             }
@@ -88,6 +89,7 @@ impl Rule for ErrorsBecomeEmpty {
                 .find(|line| is_empty_return(source.line(*line)));
             let on_the_head = is_empty_return(after_colon(source.line(handler))).then_some(handler);
             if let (false, Some(line)) = (is_told, empty.or(on_the_head)) {
+                asks_provider |= context.api_map.calls.iter().any(|call| call.carrier == at);
                 silent.push(source.at(handler));
                 if line != handler {
                     silent.push(source.at(line));
@@ -106,7 +108,12 @@ impl Rule for ErrorsBecomeEmpty {
         } else {
             "errors of fetches become empty answers, and nothing says so".to_owned()
         };
-        grouped(findings, title, silent);
+        // An answer of a provider that is missing and one that is empty are traded alike; other addresses may be optional.
+        if let Some(finding) = grouped(findings, title, silent)
+            && asks_provider
+        {
+            finding.confidence = Confidence::Likely;
+        }
     }
 }
 

@@ -31,6 +31,7 @@ impl Rule for GoneService {
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         for gone in GONE.iter().filter(|gone| gone.since <= context.today) {
             let mut evidence = imports(context, gone);
+            let is_imported = !evidence.is_empty();
             evidence.extend(hosts(context, gone));
             evidence.sort();
             evidence.dedup_by(|one, other| one.path == other.path && one.line == other.line);
@@ -42,6 +43,10 @@ impl Rule for GoneService {
                 gone.name, gone.since
             );
             let finding = findings.add(title, evidence);
+            // An address may stand in settings that nobody uses.
+            if !is_imported {
+                finding.confidence = Confidence::Possible;
+            }
             finding.action = format!("{} Instead: {}.", finding.action, gone.instead);
         }
     }

@@ -18,7 +18,7 @@ const ABOUT: About = About {
     title: "Only the first page of an answer is read",
     area: Area::MarketData,
     severity: Severity::High,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The series ends early without an error; sorted oldest first, the newest bars are the ones that are missing.",
     action: "Go on until the answer names no next page, and ask for the largest page.",

@@ -15,7 +15,7 @@ const ABOUT: About = About {
     title: "A span that is given and not asked for",
     area: Area::MarketData,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The caller believes to have the span that it named and works on another one.",
     action: "Pass the span on, or take it out of the signature.",

@@ -17,7 +17,7 @@ const ABOUT: About = About {
     title: "Times without a zone where the market's zone matters",
     area: Area::MarketData,
     severity: Severity::High,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The machine's zone is taken for the market's: on a server in UTC the bot trades at the wrong hours and asks for the wrong day.",
     action: "Use aware times: `datetime.now(ZoneInfo(\"America/New_York\"))` for sessions, `datetime.fromtimestamp(t, tz=timezone.utc)` for answers and storage.",

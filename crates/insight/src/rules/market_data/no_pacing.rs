@@ -20,7 +20,7 @@ const ABOUT: About = About {
     title: "Loops that ask a provider without a pause",
     area: Area::MarketData,
     severity: Severity::High,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The quota is gone within the first symbols; the rest of the list, and whatever shares the key, is refused for the rest of the window.",
     action: "Pace the calls (a limiter shared by all callers), ask for several symbols at once where the provider can, and keep answers that do not change.",

@@ -19,7 +19,7 @@ const ABOUT: About = About {
     title: "One small quota, many places that spend it, no cache",
     area: Area::MarketData,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "One script eats the calls that another needs at the open; the same bars are paid for again and again.",
     action: "Fetch in one place and keep the answer: closed bars do not change.",

@@ -15,7 +15,7 @@ const ABOUT: About = About {
     title: "Calls over the network without a time-out",
     area: Area::MarketData,
     severity: Severity::High,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Immediate,
     impact: "One connection that dies without a word stops the program for good, with positions open and no error to see.",
     action: "Give every call a time-out, such as `timeout=10`, and let the error out.",
@@ -64,10 +64,12 @@ impl Rule for NoTimeout {
             1 => "a call over the network has no time-out".to_owned(),
             n => format!("{n} calls over the network have no time-out"),
         };
-        if let Some(finding) = grouped(findings, title, places)
-            && !asks_provider
-        {
-            finding.severity = Severity::Medium;
+        if let Some(finding) = grouped(findings, title, places) {
+            if asks_provider {
+                finding.confidence = Confidence::Likely;
+            } else {
+                finding.severity = Severity::Medium;
+            }
         }
     }
 }

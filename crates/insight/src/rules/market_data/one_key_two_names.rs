@@ -18,7 +18,7 @@ const ABOUT: About = About {
     title: "One key under two variable names",
     area: Area::MarketData,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The key that was set is not the one that is used: one part of the bot works, the other is refused or falls back to something else.",
     action: "Read it in one place, under one name.",

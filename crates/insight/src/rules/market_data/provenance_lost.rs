@@ -21,7 +21,7 @@ const ABOUT: About = About {
     title: "Rows of several providers that cannot be told apart",
     area: Area::MarketData,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Providers adjust, round and stamp differently: the seam looks like a move of the price, and nobody can find or replace the rows of one.",
     action: "Add a column that names the provider where the rows are fetched, and keep it in the file.",

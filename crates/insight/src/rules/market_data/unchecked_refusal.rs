@@ -17,7 +17,7 @@ const ABOUT: About = About {
     title: "Refusals that come with status 200 are read as empty data",
     area: Area::MarketData,
     severity: Severity::High,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Immediate,
     impact: "\"Limit reached\" reads as \"no data\": reports come out empty, downloads write empty files and say done.",
     action: "Take the presence of the data key as the only success; raise with the provider's words otherwise.",
@@ -132,7 +132,6 @@ fn tables(context: &Context<'_>, findings: &mut Findings, provider: &Provider) {
         }
         let title = format!("a refusal of {} is read as a table", provider.title);
         let finding = findings.add(title, vec![source.at(asked.line)]);
-        finding.confidence = Confidence::Likely;
         "Fetch the text first and check that it begins with the expected header."
             .clone_into(&mut finding.action);
     }

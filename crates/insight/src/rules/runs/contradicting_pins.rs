@@ -25,7 +25,7 @@ const ABOUT: About = About {
     title: "Versions that cannot be installed together",
     area: Area::Runs,
     severity: Severity::High,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Immediate,
     impact: "The requirements cannot be installed: no redeploy until somebody untangles them.",
     action: "Keep one source of versions, and raise the pin to one that fits everything.",
@@ -166,7 +166,6 @@ fn tell_apart(context: &Context<'_>, findings: &mut Findings, apart: &Apart<'_>)
         });
         let finding = findings.add(title, evidence.collect());
         finding.severity = Severity::Medium;
-        finding.confidence = Confidence::Likely;
         "What one machine was tested with is not what the other one runs."
             .clone_into(&mut finding.impact);
         "Keep the versions in one file that both lists take in with `-r` or `-c`."
@@ -194,7 +193,6 @@ fn tell(
     evidence.append(&mut against.evidence);
     let finding = findings.add(title, evidence);
     if !against.is_certain {
-        finding.confidence = Confidence::Likely;
         "The installation compiles for an hour, or fails, or what it installed breaks on import."
             .clone_into(&mut finding.impact);
     }
@@ -223,10 +221,24 @@ impl Pin<'_> {
         )
     }
 
+    /// Says whether a workflow installs something else: its Python never meets this list.
+    fn is_not_installed_by(&self, context: &Context<'_>, workflow: &str) -> bool {
+        let name = self.path.rsplit('/').next().unwrap_or(self.path);
+        context.project.requirements_file(self.path).is_some()
+            && workflow.starts_with(".github/")
+            && context
+                .tree
+                .text(workflow)
+                .is_some_and(|text| !text.contains(name))
+    }
+
     /// Compares with the Pythons of images, CI and pins of the folder.
     fn against_pythons(&self, context: &Context<'_>, pythons: &Pythons, against: &mut Against) {
         let places = pythons.of_folder(folder_of(self.path));
         for place in places.filter(|place| !place.is_for_tools) {
+            if self.is_not_installed_by(context, &place.path) {
+                continue;
+            }
             let install = self.row.on(place.minor);
             if install == Install::Works {
                 continue;
@@ -317,8 +329,7 @@ fn check_jobs(context: &Context<'_>, findings: &mut Findings) {
                 })
                 .collect();
             evidence.push(context.quote(&manifest.path, asked.line));
-            // An `exclude:` of the matrix or a condition of the step may leave it out.
-            findings.add(title, evidence).confidence = Confidence::Likely;
+            findings.add(title, evidence);
         }
     }
 }

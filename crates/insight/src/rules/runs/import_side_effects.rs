@@ -13,7 +13,7 @@ static ABOUT: About = About {
     title: "Modules that act while they are imported",
     area: Area::Runs,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "Whoever imports it, a test for example, fetches, connects or trades; without network the import itself fails.",
     action: "Move the calls into a function, and call it under `if __name__ == \"__main__\":`.",

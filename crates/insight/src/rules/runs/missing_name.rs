@@ -47,6 +47,7 @@ impl Rule for MissingName {
                 .places
                 .push((path.into(), line));
         };
+        let mut doubtful = 0_usize;
         for (module, import, resolution) in context.code.imports() {
             let Resolution::File {
                 path,
@@ -55,13 +56,8 @@ impl Rule for MissingName {
             else {
                 continue;
             };
-            if name.as_ref() == "*"
-                || import.is_optional
-                || import.is_for_types
-                || is_foreign(&module.path)
-                || is_template(&module.path)
-                || is_shelved(&module.path)
-            {
+            let is_excused = import.is_optional || import.is_for_types;
+            if name.as_ref() == "*" || is_excused || is_aside(&module.path) {
                 continue;
             }
             if let Definition::Missing(lacks, missing) = context.code.find_in(path, name).what
@@ -76,12 +72,17 @@ impl Rule for MissingName {
                     ))
                 && (import.level > 0 || !is_declared(context, top(&import.module)))
             {
+                if import.level == 0 && another_has(context.code, path, &import.module, name) {
+                    doubtful += 1;
+                    continue;
+                }
                 add(lacks, name, &module.path, import.line, false);
             }
         }
+        note_doubt(doubtful, findings);
         let mut elsewhere = Elsewhere::default();
         for module in &context.code.modules {
-            if is_foreign(&module.path) || is_shelved(&module.path) || is_template(&module.path) {
+            if is_aside(&module.path) {
                 continue;
             }
             for (name, line) in attributes(context.code, module) {
@@ -120,10 +121,65 @@ impl Rule for MissingName {
                 .or_default()
                 .push((path, name, lacking));
         }
-        for group in groups.values() {
-            report(context.code, &mut quotes, group, findings);
+        for group in joined(groups) {
+            report(context.code, &mut quotes, &group, findings);
         }
     }
+}
+
+/// One name that is wanted in vain: the module that lacks it, the name, and who wants it.
+type Wanted<'a> = (&'a str, &'a str, &'a Lacking);
+
+/// Joins groups that one file is in: it was written for older versions of all that it wants. Modules that are
+/// imported by different files stay apart.
+fn joined<'a>(groups: BTreeMap<Vec<&'a str>, Vec<Wanted<'a>>>) -> Vec<Vec<Wanted<'a>>> {
+    let mut all: Vec<(Vec<&str>, Vec<Wanted<'a>>)> = Vec::new();
+    for (wanting, group) in groups {
+        let is_one = |lacking: &Wanted<'_>| lacking.2.is_attribute == group[0].2.is_attribute;
+        let known = all.iter_mut().find(|(files, other)| {
+            other.iter().all(is_one) && files.iter().any(|file| wanting.contains(file))
+        });
+        match known {
+            Some((files, other)) => {
+                files.extend(wanting);
+                other.extend(group);
+            }
+            None => all.push((wanting, group)),
+        }
+    }
+    all.into_iter().map(|(_, group)| group).collect()
+}
+
+fn is_aside(path: &str) -> bool {
+    is_foreign(path) || is_template(path) || is_shelved(path)
+}
+
+fn note_doubt(doubtful: usize, findings: &mut Findings) {
+    if doubtful > 0 {
+        findings.not_checked(format!(
+            "{doubtful} names that one file lacks and another file of the same module name has: which of them Python finds depends on how the program is started"
+        ));
+    }
+}
+
+/// Says whether another file that goes by the same dotted name has what one lacks, or may have it.
+fn another_has(code: &Code, path: &str, module: &str, name: &str) -> bool {
+    let stem = module.replace('.', "/");
+    let is_of_name = |other: &str| {
+        let end = other
+            .strip_suffix("/__init__.py")
+            .or_else(|| other.strip_suffix(".py"));
+        end.and_then(|end| end.strip_suffix(stem.as_str()))
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    code.modules.iter().any(|other| {
+        other.path.as_ref() != path
+            && is_of_name(&other.path)
+            && !matches!(
+                code.find_in(&other.path, name).what,
+                Definition::Missing(..)
+            )
+    })
 }
 
 fn top(module: &str) -> &str {
@@ -255,8 +311,9 @@ fn report(
     } else if starts && !is_attribute && code.importers_of(first).next().is_some() {
         finding.severity = Severity::Critical;
     }
+    // Two branches of a function may bind one name to different modules.
     if is_attribute {
-        finding.confidence = Confidence::Likely;
+        finding.confidence = Confidence::Possible;
     }
 }
 

@@ -14,7 +14,7 @@ static ABOUT: About = About {
     title: "Modules that one process loads under two names",
     area: Area::Runs,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "There are two copies of the module's state: what one half of the program stores, the other never sees.",
     action: "Import it by one name everywhere, and start the program with `python -m`.",

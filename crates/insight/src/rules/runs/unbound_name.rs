@@ -20,7 +20,7 @@ static ABOUT: About = About {
     title: "Names that are read although nothing bound them",
     area: Area::Runs,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Likely,
     timeframe: Timeframe::Week,
     impact: "When the call fails, the line behind it dies with UnboundLocalError or goes on with the value of the round before: \
              the error that was to be handled stops the bot, or an old price is traded on.",

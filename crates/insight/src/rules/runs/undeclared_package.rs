@@ -6,7 +6,7 @@ use crate::declared::Declared;
 use crate::tables::distributions::{is_common, packages_of};
 use tradewind_repo::python::{Code, Import, Module, Resolution};
 
-use crate::finding::{Area, Confidence, Evidence, Severity, Timeframe};
+use crate::finding::{Area, Confidence, Evidence, Finding, Severity, Timeframe};
 use crate::rule::{About, Context, Findings, Rule};
 use crate::source::Source;
 
@@ -19,7 +19,7 @@ const ABOUT: About = About {
     title: "Imported packages that nothing declares",
     area: Area::Runs,
     severity: Severity::High,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Immediate,
     impact: "The program fails with ModuleNotFoundError on every machine but the one where the package happens to be installed.",
     action: "Add the package to the requirements, with the version that works today.",
@@ -35,6 +35,7 @@ impl Rule for UndeclaredPackage {
         let declared = Declared::of(context);
         let mut missing: BTreeMap<&str, Vec<(&str, u32)>> = BTreeMap::new();
         let mut undecided = BTreeSet::new();
+        let mut needed = BTreeSet::new();
         let has_choices = offers_choices(context);
         for (module, import, resolution) in context.code.imports() {
             let Resolution::Outside { package } = resolution else {
@@ -82,10 +83,13 @@ impl Rule for UndeclaredPackage {
                 continue;
             }
             if !is_declared {
-                missing
-                    .entry(packages.first().copied().unwrap_or(package))
-                    .or_default()
-                    .push((&module.path, import.line));
+                let name = packages.first().copied().unwrap_or(package);
+                let places = missing.entry(name).or_default();
+                places.push((&module.path, import.line));
+                // What only a function needs, or a file that nothing starts, may be somebody's choice.
+                if import.scope.is_none() && is_a_part(context.code, &module.path) {
+                    needed.insert(name);
+                }
             }
         }
         for reason in undecided {
@@ -102,7 +106,8 @@ impl Rule for UndeclaredPackage {
             let names: Vec<&str> = missing.keys().copied().collect();
             let title = title_of_none(&names);
             let evidence = firsts(context, &missing);
-            findings.add(title, evidence);
+            let is_needed = !needed.is_empty() && !is_on_a_page(context);
+            weigh(findings.add(title, evidence), is_needed);
             return;
         }
         if missing.len() > MAX_APART {
@@ -113,10 +118,10 @@ impl Rule for UndeclaredPackage {
                 names.join(", ")
             );
             let evidence = firsts(context, &missing);
-            findings.add(title, evidence);
+            weigh(findings.add(title, evidence), !needed.is_empty());
             return;
         }
-        report_each(context, &missing, findings);
+        report_each(context, &missing, &needed, findings);
     }
 }
 
@@ -124,6 +129,7 @@ impl Rule for UndeclaredPackage {
 fn report_each(
     context: &Context<'_>,
     missing: &BTreeMap<&str, Vec<(&str, u32)>>,
+    needed: &BTreeSet<&str>,
     findings: &mut Findings,
 ) {
     // What one file needs and nobody declared was forgotten at one time.
@@ -145,7 +151,8 @@ fn report_each(
                     Some(context.quote_with(path, *line, package))
                 })
                 .collect();
-            findings.add(title, evidence);
+            let is_needed = packages.iter().any(|package| needed.contains(package));
+            weigh(findings.add(title, evidence), is_needed);
         }
     }
     let is_told = |package: &str| {
@@ -165,9 +172,34 @@ fn report_each(
             format!("{package} is imported and declared nowhere"),
             evidence,
         );
+        weigh(finding, needed.contains(package));
         if places.iter().all(|(path, _)| is_lone_script(context, path)) {
             finding.severity = Severity::Medium;
         }
+    }
+}
+
+/// Says whether something that starts loads a file, and another one imports it: a script may have what it needs on the
+/// one machine where somebody starts it.
+fn is_a_part(code: &Code, path: &str) -> bool {
+    code.is_loaded(path)
+        && code
+            .importers_of(path)
+            .any(|(importer, _)| !Code::is_test(&importer.path) && importer.path.as_ref() != path)
+}
+
+/// Says whether a page tells by hand what to install: a list of a kind.
+fn is_on_a_page(context: &Context<'_>) -> bool {
+    let pages = context.documents.pages.iter();
+    pages
+        .filter_map(|page| context.tree.text(&page.path))
+        .any(|text| text.contains("pip install ") || text.contains("pip3 install "))
+}
+
+/// What something that starts loads at its first lines is missing for sure where nothing else brings it.
+fn weigh(finding: &mut Finding, is_needed: bool) {
+    if is_needed {
+        finding.confidence = Confidence::Likely;
     }
 }
 

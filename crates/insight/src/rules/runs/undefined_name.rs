@@ -81,6 +81,7 @@ impl Rule for UndefinedName {
                 let name = unbound.name.as_ref();
                 if GIVEN.contains(&name)
                     || is_behind_an_end(&lines, unbound.line)
+                    || is_switched_off(&lines, unbound.line)
                     || is_own_submodule(context.code, module, name)
                     || is_lazy && is_annotation(&lines, unbound.line, name)
                 {
@@ -123,6 +124,14 @@ impl Rule for UndefinedName {
             ));
         }
     }
+}
+
+/// Says whether a line chooses against what it holds, for good: `x if False else y`.
+fn is_switched_off(lines: &[&str], line: u32) -> bool {
+    let at = (line as usize).saturating_sub(1);
+    lines
+        .get(at)
+        .is_some_and(|line| line.contains(" if False else "))
 }
 
 /// Says whether a name stands as the type of something: `fill: Fill`, `-> Optional[Fill]`.

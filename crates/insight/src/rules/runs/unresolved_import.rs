@@ -121,7 +121,8 @@ impl Rule for UnresolvedImport {
             if is_left_alone(context, module, import, resolution) {
                 continue;
             }
-            if import.level == 0 && OWN_FILES.contains(&import.module.as_ref()) {
+            let last = import.module.rsplit('.').next().unwrap_or_default();
+            if import.level == 0 && OWN_FILES.contains(&last) {
                 let is_here = matches!(resolution, Resolution::File { .. });
                 own += usize::from(!is_here);
                 continue;
@@ -222,14 +223,16 @@ fn add<'a>(
 /// What two missing modules have in common when they have one cause.
 #[derive(PartialEq)]
 enum Cause<'a> {
-    Hidden(&'a str),
+    Hidden(Option<&'a str>, u32),
     Commit(String),
     Importer(&'a str),
 }
 
 fn cause<'a>(missing: &'a Missing<'_>) -> Cause<'a> {
     match missing.traces.first() {
-        Some(Trace::Ignored { path, .. }) => Cause::Hidden(path),
+        Some(Trace::Ignored { pattern, .. }) => {
+            Cause::Hidden(pattern.file.as_deref(), pattern.line)
+        }
         Some(Trace::Deleted { commit, .. }) => Cause::Commit(format!("deleted {commit}")),
         Some(Trace::Renamed { commit, .. }) => Cause::Commit(format!("renamed {commit}")),
         _ => Cause::Importer(
@@ -428,11 +431,28 @@ fn weigh(code: &Code, missing: &Missing<'_>, finding: &mut Finding) {
         missing.traces.first(),
         Some(Trace::Ignored { .. } | Trace::Untracked { .. } | Trace::OtherCase { .. })
     );
-    if !missing.is_package_sure && !is_sure {
-        finding.confidence = Confidence::Likely;
-        if matches!(missing.traces.first(), Some(Trace::Elsewhere { .. })) {
-            finding.severity = Severity::Medium;
+    let is_gone = matches!(
+        missing.traces.first(),
+        Some(Trace::Deleted { .. } | Trace::Renamed { .. })
+    );
+    finding.confidence = if missing.is_package_sure || is_sure {
+        // A file that nothing starts may be a leftover; one that starts dies at its first line.
+        let is_loaded = |place: &Place<'_>| code.is_loaded(&place.module.path);
+        if starts || is_test {
+            Confidence::Certain
+        } else if is_sure || is_gone || missing.places.iter().any(is_loaded) {
+            Confidence::Likely
+        } else {
+            Confidence::Possible
         }
+    } else if is_gone {
+        Confidence::Likely
+    } else {
+        // A package that nobody knows may have the name.
+        Confidence::Possible
+    };
+    if !missing.is_package_sure && matches!(missing.traces.first(), Some(Trace::Elsewhere { .. })) {
+        finding.severity = Severity::Medium;
     }
     if is_kept_out_on_purpose(missing) {
         finding.severity = Severity::Low;

@@ -19,7 +19,7 @@ const ABOUT: About = About {
     title: "Required packages that nothing imports",
     area: Area::Runs,
     severity: Severity::Low,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Slow installs and large images, and one more release that can break the build on the wrong day.",
     action: "Delete the lines; keep them with a comment if something needs them unseen.",

@@ -87,15 +87,16 @@ impl Rule for WrongArguments {
             names.insert(key.clone(), callable.function.qualified.clone());
             wrong.entry(key).or_default().push(site);
         }
-        // What one file calls wrongly in one other has one cause: it was written for an older version of it.
-        let mut causes: BTreeMap<(Box<str>, Vec<&str>), Vec<Wrong<'_>>> = BTreeMap::new();
+        // What one file calls wrongly has one cause: it was written for an older version of what it calls.
+        let mut causes: BTreeMap<(bool, Vec<&str>), Vec<Wrong<'_>>> = BTreeMap::new();
         for (key, sites) in wrong {
             let name = names.remove(&key).unwrap_or_default();
             let mut users: Vec<&str> = sites.iter().map(|site| site.module.path.as_ref()).collect();
             users.sort_unstable();
             users.dedup();
             let (path, line, words) = key;
-            let cause = causes.entry((path.clone(), users)).or_default();
+            let is_swallowed = sites.iter().any(|site| site.call.swallowed_at.is_some());
+            let cause = causes.entry((is_swallowed, users)).or_default();
             cause.push(Wrong {
                 path,
                 line,
@@ -456,7 +457,10 @@ fn report(quotes: &mut Quotes<'_>, cause: &[Wrong<'_>], findings: &mut Findings)
     };
     let title = match cause.len() {
         1 => format!("{first} calls {name}, which {words}{end}"),
-        many => format!("{first} calls {many} functions of {path} with what they do not take{end}"),
+        many if cause.iter().all(|wrong| wrong.path == *path) => {
+            format!("{first} calls {many} functions of {path} with what they do not take{end}")
+        }
+        many => format!("{first} calls {many} functions with what they do not take{end}"),
     };
     let finding = grouped(findings, title, evidence);
     if is_swallowed {

@@ -14,7 +14,7 @@ const ABOUT: About = About {
     title: "Passwords that everybody tries first",
     area: Area::Safety,
     severity: Severity::High,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "Whoever reaches the port is in with the first guess.",
     action: "Take the default away: let the program refuse to start without a password.",
@@ -139,6 +139,8 @@ fn compose(context: &Context<'_>, findings: &mut Findings) {
                         )],
                     );
                     added.severity = Severity::Medium;
+                    // The port is open; whether code with a default runs like that is not known.
+                    added.confidence = Confidence::Likely;
                 }
             }
         }

@@ -45,7 +45,7 @@ impl Rule for IgnoreComment {
             let text = context.tree.text(&file.path).unwrap_or_default();
             let lines: Vec<(u32, &str)> = (1_u32..)
                 .zip(text.lines())
-                .filter(|(_, line)| has_comment(line))
+                .filter(|(_, line)| has_comment(line) && !is_ignored_anyway(context, line))
                 .collect();
             let Some((_, first)) = lines.first() else {
                 continue;
@@ -74,6 +74,13 @@ impl Rule for IgnoreComment {
             }
         }
     }
+}
+
+/// Says whether another pattern ignores what a line names: nothing is lost by its comment.
+fn is_ignored_anyway(context: &Context<'_>, line: &str) -> bool {
+    let pattern = line.split('#').next().unwrap_or_default().trim();
+    !pattern.contains(['*', '?', '[', '!'])
+        && context.documents.is_ignored(pattern.trim_matches('/'))
 }
 
 /// Says whether a blank and a `#` stand behind a pattern. A name may hold a `#`; a blank before it is a comment

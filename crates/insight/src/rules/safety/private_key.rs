@@ -55,7 +55,11 @@ impl Rule for PrivateKey {
             ]
             .iter()
             .any(|word| path.contains(word));
-            if is_local || leaked::is_dummy_place(&leak.path) {
+            // A tracked `.env` is told as such, with all that it holds.
+            if is_local
+                || leaked::is_dummy_place(&leak.path)
+                || super::env_tracked::is_env(&leak.path)
+            {
                 continue;
             }
             let title = format!("{} holds a private key", leak.path);

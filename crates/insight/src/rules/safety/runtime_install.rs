@@ -15,7 +15,7 @@ const ABOUT: About = About {
     title: "Packages are installed while the program runs",
     area: Area::Safety,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "A start on a trading day fetches whatever version is newest, or fails without network.",
     action: "Declare the package and install it before the start.",

@@ -84,8 +84,26 @@ impl Rule for SecretInHistory {
             let added = findings.add(title, capped(evidence));
             added.severity = leaked::severity(kind).min(Severity::High);
             added.confidence = leaked::confidence(kind);
+            // Examples and pages of a program that was copied in show what a key looks like.
+            if added.confidence == Confidence::Likely
+                && cause.iter().all(|leak| is_shown(&leak.path))
+            {
+                added.confidence = Confidence::Possible;
+            }
         }
     }
+}
+
+/// Says whether a file shows something: an example, or anything in a folder as forges name their archives.
+fn is_shown(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    path.contains("example")
+        || folders.split('/').any(|folder| {
+            ["-main", "-master", "-develop"]
+                .iter()
+                .any(|end| folder.ends_with(end))
+        })
 }
 
 /// Says whether a leak is a session or a signed token that has ended long ago: they last hours or months, not years.

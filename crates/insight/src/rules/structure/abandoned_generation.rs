@@ -13,7 +13,7 @@ static ABOUT: About = About {
     title: "Old versions of a module beside the one in use",
     area: Area::Structure,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Which of them trades is a guess, and a correction may land in the one that does not.",
     action: "Delete the ones that nobody uses; git remembers them.",
@@ -148,7 +148,7 @@ impl Rule for AbandonedGeneration {
                 .all(|module| ends_old(split(&module.path).1))
                 && has_base
             {
-                finding.confidence = Confidence::Certain;
+                finding.confidence = Confidence::Likely;
             }
         }
     }

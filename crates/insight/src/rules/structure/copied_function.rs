@@ -13,7 +13,7 @@ static ABOUT: About = About {
     title: "Functions that were copied",
     area: Area::Structure,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "A correction reaches one of the copies; the numbers of the others stay wrong.",
     action: "Keep one, and import it in the other places.",
@@ -183,6 +183,20 @@ fn loops(quotes: &mut Quotes<'_>, module: &Module, function: &Function) -> bool 
     })
 }
 
+/// Says whether a copy is a function of the program: scripts are often kept whole on purpose, and methods of classes
+/// of one kind look alike.
+fn is_of_the_program(copied: &Copied<'_>) -> bool {
+    let folders = copied
+        .module
+        .path
+        .rsplit_once('/')
+        .map_or("", |(folders, _)| folders);
+    copied.function.class.is_none()
+        && !folders
+            .split('/')
+            .any(|part| matches!(part, "scripts" | "tools" | "research" | "experiments"))
+}
+
 /// Whether another rule says that these files are copies of each other as a whole.
 fn is_told(context: &Context<'_>, twins: &[super::parallel_trees::Pair], files: &[&str]) -> bool {
     let mut texts = files.iter().map(|path| context.tree.text(path));
@@ -249,5 +263,11 @@ fn report(quotes: &mut Quotes<'_>, mut groups: Vec<Vec<Copied<'_>>>, findings: &
         1 => format!("{} is the same in {whole}", copied.function.qualified),
         many => format!("{many} functions were copied among {whole}"),
     };
-    grouped(findings, title, evidence);
+    let is_sure = groups
+        .iter()
+        .any(|copies| size(copies) >= LARGE_FROM && copies.iter().any(is_of_the_program));
+    let finding = grouped(findings, title, evidence);
+    if is_sure {
+        finding.confidence = Confidence::Likely;
+    }
 }

@@ -13,7 +13,7 @@ static ABOUT: About = About {
     title: "Source files with the same content",
     area: Area::Structure,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "A correction reaches one of them; the others go on being wrong.",
     action: "Keep one, and import or refer to it from the other places.",

@@ -13,7 +13,7 @@ static ABOUT: About = About {
     title: "Two folders for one purpose",
     area: Area::Structure,
     severity: Severity::Medium,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "Half of the corrections go into the folder that nobody runs.",
     action: "Keep the folder that runs, and delete the other.",

@@ -11,7 +11,7 @@ static ABOUT: About = About {
     title: "Files in test folders that test nothing",
     area: Area::Tests,
     severity: Severity::Low,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Month,
     impact: "It looks as if this part were tested, and it is not.",
     action: "Move it to where scripts lie, or make it a test.",

@@ -11,7 +11,7 @@ static ABOUT: About = About {
     title: "Patches of names that are not there",
     area: Area::Tests,
     severity: Severity::Medium,
-    confidence: Confidence::Certain,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "The test fails before it begins, so what it guards is not guarded.",
     action: "Patch the name where it is used now.",

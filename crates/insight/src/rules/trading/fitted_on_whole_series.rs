@@ -16,7 +16,7 @@ const ABOUT: About = About {
     title: "A scaler or indicator that has seen the future",
     area: Area::Trading,
     severity: Severity::High,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Week,
     impact: "What the model learns from knows the level of days that it is tested on: the result of the test does not hold in trading.",
     action: "Split first; fit on the training part only and apply the fitted one to the rest.",
@@ -74,7 +74,7 @@ impl Rule for FittedOnWholeSeries {
                     ],
                 );
                 if is_certain {
-                    finding.confidence = Confidence::Certain;
+                    finding.confidence = Confidence::Likely;
                 }
             }
             let centred = centred

@@ -17,7 +17,7 @@ const ABOUT: About = About {
     title: "Two processes may trade one account",
     area: Area::Trading,
     severity: Severity::Critical,
-    confidence: Confidence::Likely,
+    confidence: Confidence::Possible,
     timeframe: Timeframe::Immediate,
     impact: "Both see no position and both buy; each overwrites the other's orders.",
     action: "Run one service with a restart policy and a health check, or give each its own account.",

@@ -63,12 +63,7 @@ fn body(top: &Path, report: &Report, took: Duration) -> AuditCompleted {
         *by_rule.entry(told.finding.rule.clone()).or_default() += 1;
     }
     let hidden = report.suppressed.iter().map(|(told, _)| told);
-    let all: Vec<_> = report
-        .findings
-        .iter()
-        .chain(&report.known)
-        .chain(hidden)
-        .collect();
+    let all: Vec<_> = report.all().chain(&report.known).chain(hidden).collect();
     AuditCompleted {
         path: top.display().to_string(),
         commit: report.repository.commit.clone(),

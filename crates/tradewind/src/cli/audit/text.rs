@@ -18,14 +18,15 @@ const TOP: usize = 8;
 const MAX_EVIDENCE: usize = 8;
 
 /// Writes the report.
-pub(super) fn write(report: &Report, took: Duration, is_summary: bool, is_plain: bool) -> String {
+pub(super) fn write(report: &Report, took: Duration, shown: &Shown) -> String {
     let mut page = Page {
         out: String::new(),
         width: terminal::width(),
-        is_plain,
+        is_plain: shown.is_plain,
     };
     page.summary(report, took);
-    if is_summary {
+    if shown.is_summary {
+        page.remarks(report, shown);
         return page.out;
     }
     if !report.findings.is_empty() {
@@ -35,8 +36,20 @@ pub(super) fn write(report: &Report, took: Duration, is_summary: bool, is_plain:
         }
     }
     page.api_map(report);
-    page.rest(report);
+    page.not_shown(report);
+    page.remarks(report, shown);
+    page.next(report);
     page.out
+}
+
+/// What of a report is written.
+pub(super) struct Shown {
+    /// The first screen only.
+    pub(super) is_summary: bool,
+    /// The remarks too, one line for each on the first screen.
+    pub(super) has_remarks: bool,
+    /// Without colours.
+    pub(super) is_plain: bool,
 }
 
 struct Page {
@@ -282,7 +295,7 @@ impl Page {
         }
     }
 
-    fn rest(&mut self, report: &Report) {
+    fn not_shown(&mut self, report: &Report) {
         if !report.not_checked.is_empty() {
             self.heading("Not checked");
             for not in &report.not_checked {
@@ -305,6 +318,35 @@ impl Page {
                 self.line(format!("  {} ({})", clean(title), clean(rule)));
             }
         }
+    }
+
+    /// What is only possible: counted, or listed where somebody asked.
+    fn remarks(&mut self, report: &Report, shown: &Shown) {
+        if report.remarks.is_empty() {
+            return;
+        }
+        let counted = count(report.remarks.len(), "remark");
+        if !shown.has_remarks {
+            let line = format!("{counted}, possible only: `tradewind audit --remarks` lists them");
+            let line = self.paint(Tone::Dim, &line);
+            self.line("");
+            self.line(line);
+            return;
+        }
+        self.heading(&format!("{counted}, possible only: not counted"));
+        for (at, told) in report.remarks.iter().enumerate() {
+            let number = report.findings.len() + at + 1;
+            if shown.is_summary {
+                let line = format!("{}: {}", told.finding.rule, told.finding.title);
+                let room = self.width.saturating_sub(2);
+                self.line(format!("  {}", one_line(&line, room)));
+            } else {
+                self.finding(number, told);
+            }
+        }
+    }
+
+    fn next(&mut self, report: &Report) {
         if !report.findings.is_empty() {
             self.line("");
             self.line("Next: `tradewind audit --explain RULE` says when a rule is wrong; `--format html -o report.html` is for reading.");
