@@ -80,6 +80,8 @@ async fn through(
     request.body = call.body;
     request.timeout = TIME_LIMIT;
     request.max_body_bytes = MAX_BODY_BYTES;
+    // What the program says of a single call counts more than what was said of all.
+    let has_priority = request.headers.contains_key("x-tradewind-priority");
     let mut say = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             request.headers.insert(HeaderName::from_static(name), value);
@@ -87,6 +89,9 @@ async fn through(
     };
     say(TOKEN_HEADER, token);
     say("x-tradewind-consumer", &call.consumer);
+    if !has_priority {
+        say("x-tradewind-priority", call.urgency.class.as_str());
+    }
     if let Some(host) = &call.host {
         say("x-tradewind-host", host);
     }

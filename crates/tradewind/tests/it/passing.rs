@@ -190,6 +190,28 @@ fn orders_are_neither_shared_nor_kept_nor_held_back() {
 }
 
 #[test]
+fn how_urgent_a_program_is_the_daemon_hears_too() {
+    // The first answer says to come again in 15 s: longer than a live call waits, not longer than others do.
+    let times = AtomicUsize::new(0);
+    let origin = Origin::start(move |_, stream| {
+        if times.fetch_add(1, Ordering::SeqCst) == 0 {
+            return reply(stream, "429 Too Many Requests", &["retry-after: 15"], b"{}");
+        }
+        reply(stream, "200 OK", &[], b"{\"bars\":{}}");
+    });
+    let user = user(&origin);
+    let Some(bars) = curl(&["-o", "answer", "-w", "%{http_code}", BARS]) else {
+        return skipped("curl", "there is no curl");
+    };
+    let _daemon = up(&user);
+    let mut exec = user.tradewind(user.home.path());
+    exec.args(["exec", "--priority", "live", "--"]).args(bars);
+    let said = Said::from(exec.output().unwrap());
+    assert_eq!(said.out, "429", "{said:#?}");
+    assert_eq!(origin.came().len(), 1);
+}
+
+#[test]
 fn a_plain_call_is_carried_as_it_came_and_to_a_provider_by_tls() {
     let origin =
         Origin::start(|_, stream| reply(stream, "201 Created", &["x-answer: yes"], b"made"));
