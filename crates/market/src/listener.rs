@@ -52,6 +52,8 @@ const IDLE_LIMIT: Duration = Duration::from_mins(1);
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 /// Pause after a connection could not be taken, as when no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// How long the body of a request may take.
+const BODY_LIMIT: Duration = Duration::from_mins(1);
 /// Upper bound on a request's body, in bytes.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 /// Upper bound on an answer, in bytes.
@@ -347,11 +349,13 @@ impl Listener {
     /// Answers what is not held, on the daemon's runtime.
     async fn asked(&self, request: hyper::Request<Incoming>) -> hyper::Response<Whole> {
         let (head, body) = request.into_parts();
-        let Some(body) = collect(body).await else {
+        // Cancel-safe: what has come by then is thrown away with the connection.
+        let body = tokio::time::timeout(BODY_LIMIT, collect(body)).await;
+        let Ok(Some(body)) = body else {
             return refused(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the body is too large, or did not come whole",
-                "send at most 16 MiB",
+                "send at most 16 MiB within a minute",
             );
         };
         let urgency = match urgency(&head.headers, self.shared.clock.now()) {
