@@ -3,7 +3,7 @@
 //! Why: limits and refusals baked into code rot, and every part of Tradewind must agree on them. Each
 //! provider is one reviewed file, `catalog/<name>.toml` at the root of the repository; a thirteenth is
 //! one more file and one test (`docs/how-to/add-a-provider.md`). Later rooms add optional tables to the
-//! same files (stream protocol); what stands keeps its meaning. The one thing here that runs is the
+//! same files; what stands keeps its meaning. The one thing here that runs is the
 //! language of mappings ([`mapping`]), so that the lint can refuse what does not compile.
 //! Not here: anything that asks a provider, counts a quota or says what a row means.
 //! Start reading at [`provider`], then [`catalog`].
@@ -27,6 +27,7 @@ pub mod plan;
 pub mod pointer;
 pub mod provider;
 pub mod refusal;
+pub mod stream;
 pub mod template;
 pub mod url;
 

@@ -9,6 +9,7 @@ mod facts;
 mod limits;
 mod names;
 mod offers;
+mod streams;
 
 use std::fmt;
 
@@ -101,6 +102,8 @@ rules! {
     BadZone = "bad-zone",
     /// An offer lacks something without which no call can be made or no answer read.
     UnusableOffer = "unusable-offer",
+    /// A stream lacks something without which it cannot be followed, or says it twice.
+    UnusableStream = "unusable-stream",
 }
 
 impl fmt::Display for Rule {
@@ -162,6 +165,7 @@ pub fn lint_one<'p>(
     endpoints::check(provider, &mut sink);
     facts::check(provider, &mut sink);
     offers::check(provider, &mut sink);
+    streams::check(provider, &mut sink);
     for other in others
         .into_iter()
         .filter(|other| other.name != provider.name)

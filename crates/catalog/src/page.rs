@@ -5,6 +5,7 @@
 //! which endpoint (the API map of a repository says that).
 
 mod endpoint;
+mod stream;
 
 use std::fmt::{self, Write as _};
 
@@ -101,6 +102,7 @@ fn write_page(out: &mut String, provider: &Provider) -> fmt::Result {
     write_authentication(out, provider)?;
     write_limits(out, provider)?;
     endpoint::write_endpoints(out, provider)?;
+    stream::write_streams(out, provider)?;
     write_refusals(out, provider)?;
     write_quirks(out, provider)?;
     write_sdks(out, provider)

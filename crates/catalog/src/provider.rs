@@ -15,6 +15,7 @@ use crate::endpoint::{Endpoint, Method};
 use crate::host::{Host, HostName};
 use crate::plan::{Counter, Plan};
 use crate::refusal::{FailureClass, Refusal};
+use crate::stream::Stream;
 
 /// One provider; the whole of `catalog/<name>.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +55,9 @@ pub struct Provider {
     /// What it answers.
     #[serde(default, rename = "endpoint")]
     pub endpoints: Vec<Endpoint>,
+    /// What it pushes.
+    #[serde(default, rename = "stream", skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<Stream>,
     /// Forms of answers that are no data.
     #[serde(default, rename = "refusal", skip_serializing_if = "Vec::is_empty")]
     pub refusals: Vec<Refusal>,
@@ -106,6 +110,11 @@ impl Provider {
     /// Returns the endpoint of that id.
     pub fn endpoint(&self, id: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.id == id)
+    }
+
+    /// Returns the stream of that id.
+    pub fn stream(&self, id: &str) -> Option<&Stream> {
+        self.streams.iter().find(|stream| stream.id == id)
     }
 
     /// Returns every name of an environment variable that may hold one of its credentials.

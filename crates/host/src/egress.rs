@@ -8,10 +8,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tradewind_core::Recovery;
+
+use crate::socket::{self, Socket};
 
 pub use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub use reqwest::{Method, StatusCode, Url};
@@ -23,6 +26,20 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Egress: Send + Sync {
     /// Sends one request and reads its whole answer, within the request's bounds.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, EgressError>>;
+
+    /// Opens a WebSocket at a `wss` address. The request's bound on a body bounds each message, its time
+    /// limit the handshake; method and body are not used. A wire that cannot do it says so.
+    fn open(&self, request: Request) -> BoxFuture<'_, Result<Socket, EgressError>> {
+        let host = request.host();
+        let reason = "this wire opens no WebSockets".to_owned();
+        Box::pin(async move {
+            Err(EgressError::Held {
+                host,
+                reason,
+                retry_after: None,
+            })
+        })
+    }
 }
 
 /// One outgoing request.
@@ -55,7 +72,7 @@ impl Request {
         }
     }
 
-    fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         let host = self.url.host_str().unwrap_or("no host");
         self.url
             .port()
@@ -124,6 +141,33 @@ pub enum EgressError {
         #[source]
         source: reqwest::Error,
     },
+    /// No connection for a WebSocket: name, address, TLS. Nothing was sent.
+    #[error("no connection to {host}")]
+    Unreached {
+        /// Host and port.
+        host: String,
+        /// What went wrong.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The other side answered the handshake of a WebSocket with something else.
+    #[error("{host} declined the WebSocket with status {status}")]
+    Declined {
+        /// Host and port.
+        host: String,
+        /// The status.
+        status: StatusCode,
+        /// How long it says to wait.
+        retry_after: Option<Duration>,
+    },
+    /// A WebSocket cannot be opened there.
+    #[error("no WebSocket to {host}: {what}")]
+    NoSocket {
+        /// Host and port.
+        host: String,
+        /// Why.
+        what: String,
+    },
     /// A governor between caller and wire held the request back; nothing was sent.
     #[error("request to {host} was held back: {reason}")]
     Held {
@@ -140,13 +184,28 @@ impl EgressError {
     /// Says what a caller may usefully do next.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Connect { .. } | Self::TimedOut { .. } | Self::Broken { .. } => Recovery::Retry,
+            Self::Connect { .. }
+            | Self::TimedOut { .. }
+            | Self::Broken { .. }
+            | Self::Unreached { .. } => Recovery::Retry,
+            Self::Declined {
+                retry_after: None,
+                status,
+                ..
+            } if status.is_server_error() => Recovery::Retry,
             Self::Held {
+                retry_after: Some(after),
+                ..
+            }
+            | Self::Declined {
                 retry_after: Some(after),
                 ..
             } => Recovery::RetryAfter(*after),
             Self::Held { .. } | Self::Client(_) => Recovery::Fix,
-            Self::TooLarge { .. } | Self::Invalid { .. } => Recovery::GiveUp,
+            Self::TooLarge { .. }
+            | Self::Invalid { .. }
+            | Self::Declined { .. }
+            | Self::NoSocket { .. } => Recovery::GiveUp,
         }
     }
 
@@ -154,7 +213,10 @@ impl EgressError {
     pub fn may_have_been_sent(&self) -> bool {
         matches!(
             self,
-            Self::TimedOut { .. } | Self::Broken { .. } | Self::TooLarge { .. }
+            Self::TimedOut { .. }
+                | Self::Broken { .. }
+                | Self::TooLarge { .. }
+                | Self::Declined { .. }
         )
     }
 }
@@ -163,6 +225,8 @@ impl EgressError {
 #[derive(Clone, Debug)]
 pub struct DirectEgress {
     client: reqwest::Client,
+    /// What TLS of WebSockets trusts; none for servers on this machine.
+    tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl DirectEgress {
@@ -178,7 +242,11 @@ impl DirectEgress {
             .user_agent(concat!("tradewind/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| EgressError::Client(error.without_url()))?;
-        Ok(Self { client })
+        // Where the client above could be built this can; without it there are no streams, only a warning.
+        let tls = socket::tls()
+            .inspect_err(|error| tracing::warn!(%error, "no stream can be followed"))
+            .ok();
+        Ok(Self { client, tls })
     }
 
     /// Builds a client for servers on this machine: no proxy, and no need for certificate authorities.
@@ -194,7 +262,7 @@ impl DirectEgress {
             .connect_timeout(Duration::from_secs(2))
             .build()
             .map_err(|error| EgressError::Client(error.without_url()))?;
-        Ok(Self { client })
+        Ok(Self { client, tls: None })
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, EgressError> {
@@ -239,6 +307,10 @@ impl DirectEgress {
 impl Egress for DirectEgress {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, EgressError>> {
         Box::pin(self.exchange(request))
+    }
+
+    fn open(&self, request: Request) -> BoxFuture<'_, Result<Socket, EgressError>> {
+        Box::pin(socket::open(request, self.tls.clone()))
     }
 }
 

@@ -13,4 +13,5 @@ pub mod files;
 pub mod git;
 pub mod process;
 pub mod random;
+pub mod socket;
 pub mod watch;

@@ -20,14 +20,14 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use tradewind_catalog::answer::{LastBar, RowCount};
+use tradewind_catalog::answer::{LastBar, RowCount, TimeForm};
 use tradewind_catalog::cost::Cost;
 use tradewind_catalog::endpoint::ParameterRole;
-use tradewind_catalog::mapping::{MappingError, Program};
+use tradewind_catalog::mapping::{Cell, MappingError, Program};
 use tradewind_catalog::offer::{self, AssetClass, Keeps, Offering, Spelling};
 use tradewind_catalog::period::{Period, Unit};
 use tradewind_catalog::{Catalog, Endpoint, Provider, UseCase};
-use tradewind_core::{Instrument, Interval};
+use tradewind_core::{Instrument, Interval, Quote, Trade};
 
 use crate::grid::{Grid, Key};
 use crate::plan::Tariff;
@@ -168,6 +168,24 @@ impl Adapters {
         }
         offers.sort_by_key(|offer| !offer.is_official());
         (offers, reasons)
+    }
+}
+
+/// Reads a trade out of its cells, the first of which is its time; `None` when one is missing or not exact.
+pub(crate) fn event_trade(at: Timestamp, row: &[Cell]) -> Option<Trade> {
+    events::trade(at, row).ok()
+}
+
+/// Reads a quote likewise.
+pub(crate) fn event_quote(at: Timestamp, row: &[Cell]) -> Option<Quote> {
+    events::quote(at, row).ok()
+}
+
+/// Reads a moment.
+pub(crate) fn moment_of(text: &str, form: TimeForm, zone: &TimeZone) -> Option<Timestamp> {
+    match value::time(text, form, zone)? {
+        value::Read::At(at) => Some(at),
+        value::Read::On(_) => None,
     }
 }
 
@@ -571,6 +589,10 @@ impl Offer {
 }
 
 /// A length of time of its own; a month counts 31 days and a year 366.
+pub(crate) fn length_of(period: Period) -> SignedDuration {
+    length(period)
+}
+
 fn length(period: Period) -> SignedDuration {
     let seconds = match period.unit {
         Unit::Second => 1,

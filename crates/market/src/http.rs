@@ -1,11 +1,12 @@
 //! The market's doors on the listener: `/v1/{bars,quote,trades}/{instrument}.{json|csv|arrow|parquet}`,
-//! `/v1/news`, and `/p/{provider}/{path…}` for calls in the provider's own words.
+//! `/v1/news`, `/v1/stream`, and `/p/{provider}/{path…}` for calls in the provider's own words.
 //!
 //! Why the format is a suffix: `pandas.read_csv(url)` needs nothing else. Whatever a caller got wrong comes
 //! back as a problem document (RFC 9457) that names the choices. Answers say where they come from:
 //! `Cache-Status` (RFC 9211), `Age`, and how the provider's windows stand in `RateLimit` and
 //! `RateLimit-Policy`. Not here: who may ask (the edge), what is answered ([`crate::service`]).
 
+pub mod follow;
 mod question;
 pub mod stream;
 
@@ -48,6 +49,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(service: Service, pass: Pass) ->
         .route("/v1/quote/{name}", get(quote))
         .route("/v1/trades/{name}", get(trades))
         .route("/v1/news", get(news))
+        .route("/v1/stream", get(follow::follow))
         .with_state(service)
         .merge(through)
 }
@@ -492,6 +494,8 @@ fn problem(error: &MarketError) -> Problem {
             _ => (StatusCode::BAD_GATEWAY, Some(FailureClass::Outage)),
         },
         MarketError::Fetch(_) | MarketError::Apart { .. } => (StatusCode::BAD_GATEWAY, None),
+        MarketError::Stream(end) => (status_of(end.class), Some(end.class)),
+        MarketError::TooManyListeners => (StatusCode::SERVICE_UNAVAILABLE, None),
     };
     let detail = match error {
         MarketError::NobodyHasIt { .. } => {
@@ -504,6 +508,10 @@ fn problem(error: &MarketError) -> Problem {
         MarketError::TooMany { .. } => "ask for less at once".to_owned(),
         MarketError::Import(_) => "nothing was imported: mend the file, or say another interval or zone".to_owned(),
         MarketError::Key { source, .. } => source.to_string(),
+        MarketError::Stream(_) => {
+            "what a provider refused is not tried again until its key is another, or the daemon starts anew; `tradewind catalog show` has what is known of its stream".to_owned()
+        }
+        MarketError::TooManyListeners => "end one of them, or come again later".to_owned(),
         MarketError::Fetch(FetchError::Unheard { source, .. }) => source.to_string(),
         MarketError::Apart { provider, instead, source, .. } => format!(
             "{source}. Take {instead} out of `equivalent` in config.toml, or ask it by name; adjustments and feeds of the two may differ, or {provider} was split since"

@@ -31,6 +31,7 @@ pub mod secrets;
 pub mod service;
 pub mod source;
 pub mod store;
+pub mod stream;
 pub mod supply;
 pub mod usage;
 

@@ -98,6 +98,14 @@ pub struct Moments {
 }
 
 impl Moments {
+    /// Returns the trades, oldest first; none when it is about something else.
+    pub(crate) fn into_trades(self) -> Vec<Trade> {
+        match self.rows {
+            Rows::Trades(trades) => trades,
+            Rows::Bars(_) | Rows::Quotes(_) | Rows::Articles(_) => Vec::new(),
+        }
+    }
+
     /// Returns how many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -274,16 +282,23 @@ impl Desk {
         keys: &Keys,
     ) -> Result<Moments, FetchError> {
         let provider = &offer.provider().name;
-        let span = match ask.start {
-            None => Span::Newest,
-            Some(start) => {
-                let (zone, begins) = offer.day().unwrap_or(("UTC", Time::midnight()));
-                let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-                let of = |when| moment(when, &zone, begins);
-                let end = ask.end.map_or_else(|| self.clock.now(), of);
-                Span::Times(of(start)..end)
-            }
+        let times = ask.start.map(|start| {
+            let (zone, begins) = offer.day().unwrap_or(("UTC", Time::midnight()));
+            let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+            let of = |when| moment(when, &zone, begins);
+            let end = ask.end.map_or_else(|| self.clock.now(), of);
+            of(start)..end
+        });
+        // Where no span can be asked for but pages go back in time, they are followed to its beginning.
+        let goes_back = times.is_some() && !offer.takes_span() && offer.endpoint().pages.is_some();
+        let span = match &times {
+            Some(times) if !goes_back => Span::Times(times.clone()),
+            _ => Span::Newest,
         };
+        let begins = times
+            .as_ref()
+            .filter(|_| goes_back)
+            .map(|times| times.start);
         let governor = governor.with(ask.urgency);
         let secrets = |_: &str, credential: &str| keys.get(credential);
         let mut cursor = None;
@@ -297,14 +312,27 @@ impl Desk {
             let answer = answer.map_err(|error| unheard(provider, error))?;
             calls += answer.attempts;
             let page = read(offer.clone(), prepared, answer.response, self.clock.now()).await?;
-            all = Some(joined(all, page.rows));
+            let is_there = match (begins, page.rows.first_at()) {
+                (Some(begins), Some(first)) => first < begins,
+                (Some(_), None) => true,
+                (None, _) => span == Span::Newest,
+            };
+            all = Some(if goes_back {
+                joined(Some(page.rows), all.unwrap_or(Rows::Trades(Vec::new())))
+            } else {
+                joined(all, page.rows)
+            });
             cursor = page.next;
-            let has_enough = all.as_ref().is_some_and(|rows| rows.len() >= ask.limit);
-            if cursor.is_none() || has_enough || span == Span::Newest {
+            let has_enough = !goes_back && all.as_ref().is_some_and(|rows| rows.len() >= ask.limit);
+            let is_too_much = all.as_ref().is_some_and(|rows| rows.len() >= ROWS.1);
+            if cursor.is_none() || has_enough || is_too_much || is_there {
                 break;
             }
         }
         let mut rows = all.unwrap_or(Rows::Quotes(Vec::new()));
+        if let Some(times) = times.filter(|_| goes_back) {
+            rows.keep_within(&times);
+        }
         shorten(&mut rows, ask);
         Ok(Moments {
             rows,

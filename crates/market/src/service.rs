@@ -32,6 +32,8 @@ use crate::seam::{Apart, OVERLAP, apart};
 use crate::secrets::{Keyring, Keys};
 use crate::source::{FetchError, Source};
 use crate::store::Store;
+use crate::stream::hub::{MAX_LISTENERS, Pace};
+use crate::stream::{End, Follow, FollowAsk, Kind, Streams};
 use crate::supply::{Supplied, Supply, Want};
 use crate::usage::{Counts, Usage};
 
@@ -213,6 +215,12 @@ pub enum MarketError {
     /// The provider has nothing, or cannot be asked.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// The provider's stream cannot be followed.
+    #[error(transparent)]
+    Stream(End),
+    /// Nobody else can listen now.
+    #[error("{MAX_LISTENERS} programs listen to streams already; no more can")]
+    TooManyListeners,
 }
 
 struct Reasons<'a>(&'a [NoOffer]);
@@ -232,7 +240,9 @@ impl MarketError {
     pub fn recovery(&self) -> Recovery {
         match self {
             Self::Fetch(error) | Self::Apart { source: error, .. } => error.recovery(),
-            Self::NobodyHasIt { .. }
+            Self::TooManyListeners => Recovery::RetryAfter(Duration::from_secs(30)),
+            Self::Stream(_)
+            | Self::NobodyHasIt { .. }
             | Self::NoKey { .. }
             | Self::Key { .. }
             | Self::Span { .. }
@@ -258,6 +268,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     usage: Usage,
     moments: Desk,
+    streams: Streams,
 }
 
 /// What a service is made of.
@@ -281,6 +292,8 @@ pub struct Parts {
     pub supervisor: Supervisor,
     /// Counts what is asked.
     pub usage: Usage,
+    /// How long things about streams take.
+    pub pace: Pace,
 }
 
 impl fmt::Debug for Service {
@@ -298,6 +311,7 @@ impl Service {
         Ok(Self {
             shared: Arc::new(Shared {
                 adapters: Adapters::new(&parts.catalog)?,
+                streams: Streams::new(&parts.catalog, parts.supervisor.clone(), parts.pace)?,
                 supply: Supply::new(parts.store, Arc::clone(&parts.clock), parts.supervisor),
                 governor: parts.governor,
                 keyring: parts.keyring,
@@ -323,6 +337,79 @@ impl Service {
     /// Returns what is kept.
     pub fn store(&self) -> &Store {
         self.shared.supply.store()
+    }
+
+    /// Returns everything that is followed.
+    pub fn streams(&self) -> &Streams {
+        &self.shared.streams
+    }
+
+    /// Counts what a listener got.
+    pub(crate) fn count(&self, consumer: &str, provider: &str, what: &str, counts: Counts) {
+        let now = self.shared.clock.now();
+        self.shared
+            .usage
+            .count(now, consumer, provider, what, counts);
+    }
+
+    /// Returns the keys of a provider.
+    pub(crate) async fn keys_at(&self, provider: &str) -> Result<Keys, MarketError> {
+        let keys = self.shared.keyring.keys(provider).await;
+        keys.map_err(|source| MarketError::Key {
+            provider: provider.to_owned(),
+            source,
+        })
+    }
+
+    /// Follows what happens, from now on or from behind the message that the caller saw last.
+    ///
+    /// # Errors
+    /// [`MarketError::NobodyHasIt`], [`MarketError::NoKey`], [`MarketError::Key`]; [`MarketError::Stream`]
+    /// when the provider refused this key before, or takes no more items; [`MarketError::TooManyListeners`].
+    pub async fn follow(&self, ask: &FollowAsk) -> Result<Follow, MarketError> {
+        let shared = &self.shared;
+        let (mut offers, reasons) = shared.streams.offers(ask);
+        let prefer = &shared.section.prefer;
+        offers.sort_by_key(|(words, _)| {
+            let name = &words.provider.name;
+            let preferred = prefer.iter().position(|known| known == name);
+            (preferred.unwrap_or(usize::MAX), !words.provider.official)
+        });
+        if offers.is_empty() {
+            let mut reasons = reasons;
+            let tells = |reason: &NoOffer| !matches!(reason.why, Why::NoStream);
+            if reasons.iter().any(tells) {
+                reasons.retain(tells);
+            }
+            let what = match ask.kind {
+                Kind::Trades => "a stream of trades".to_owned(),
+                Kind::Quotes => "a stream of quotes".to_owned(),
+                Kind::Bars(interval) => format!("a stream for {interval} bars"),
+            };
+            return Err(MarketError::NobodyHasIt {
+                what: format!("{what} of {}", ask.instrument),
+                reasons,
+            });
+        }
+        let mut missing = Vec::new();
+        for (words, symbol) in offers {
+            let needed = words.stream().credentials();
+            let name = &words.provider.name;
+            if !needed.is_empty() && !shared.keyring.has_all(&words.provider) {
+                let usual = words.provider.credentials.iter();
+                let usual = usual.filter(|known| needed.contains(&known.id.as_str()));
+                let usual: Vec<_> = usual
+                    .filter_map(|c| c.env.first())
+                    .map(String::as_str)
+                    .collect();
+                missing.push(format!("{name} reads {}", usual.join(" and ")));
+                continue;
+            }
+            let keys = self.keys_at(name).await?;
+            let digest = crate::stream::digest(&needed, &keys);
+            return shared.streams.join(self, &words, symbol, ask, digest);
+        }
+        Err(MarketError::NoKey { missing })
     }
 
     /// Answers, and counts that it was asked.

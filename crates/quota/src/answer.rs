@@ -137,7 +137,7 @@ pub(crate) fn date_us(headers: &HeaderMap) -> Option<i64> {
 }
 
 /// What status alone says of a call that the catalog does not describe.
-fn by_status(status: u16) -> Option<FailureClass> {
+pub(crate) fn by_status(status: u16) -> Option<FailureClass> {
     match status {
         429 => Some(FailureClass::Throttled),
         418 => Some(FailureClass::Banned),

@@ -19,11 +19,12 @@ use tradewind_catalog::refusal::FailureClass;
 use tradewind_core::Uptime;
 use tradewind_host::egress::{BoxFuture, Egress, EgressError, Method, Request, Response};
 use tradewind_host::random;
+use tradewind_host::socket::Socket;
 use tradewind_journal::{Journal, TxError};
 
-use crate::answer::{date_us, facts};
+use crate::answer::{by_status, date_us, facts};
 use crate::boundary::SECOND_US;
-use crate::call::{Ask, CallId, Ending, Held, Verdict};
+use crate::call::{Ask, CallId, Ending, Facts, Held, Verdict};
 use crate::class::Class;
 use crate::config::QuotaSection;
 use crate::ledger::Ledger;
@@ -312,6 +313,46 @@ impl Governor {
         }
     }
 
+    /// Opens a WebSocket when its turn has come: a connection is counted and held back like a data call, and
+    /// never repeated here.
+    ///
+    /// # Errors
+    /// [`EgressError::Held`] when it was not tried and why; else as the wire has it.
+    pub async fn connect(&self, request: Request) -> Result<Socket, EgressError> {
+        let shared = &self.shared;
+        let terms = Terms::of(&shared.catalog, &shared.config, &request);
+        let Some(mut terms) = terms else {
+            return shared.wire.open(request).await;
+        };
+        terms.is_rationed = true;
+        let deadline_us = self.urgency.within.map(|within| {
+            let within = i64::try_from(within.as_micros()).unwrap_or(i64::MAX);
+            shared.uptime.now_us().saturating_add(within)
+        });
+        let mut place = self
+            .turn(&terms, self.urgency.class, deadline_us)
+            .await
+            .map_err(|held| held_back(&terms, &held))?;
+        place.ending = Ending::Abandoned;
+        let opened = shared.wire.open(request).await;
+        place.ending = match &opened {
+            Ok(_) => Ending::Answered(Facts::default()),
+            Err(EgressError::Declined {
+                status,
+                retry_after,
+                ..
+            }) => Ending::Answered(Facts {
+                class: by_status(status.as_u16()),
+                wait_us: retry_after.and_then(|wait| i64::try_from(wait.as_micros()).ok()),
+                ..Facts::default()
+            }),
+            Err(error) if error.may_have_been_sent() => Ending::Lost,
+            Err(error) if is_outage(error) => Ending::Unreached,
+            Err(_) => Ending::NotSent,
+        };
+        opened
+    }
+
     /// Asks the provider's home page for the time when units of another run of the machine are in the way:
     /// a page costs nothing, and without the time a laptop that is started anew each morning would wait a
     /// whole day for yesterday's units.
@@ -416,6 +457,10 @@ impl Egress for Governor {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, EgressError>> {
         Box::pin(async move { self.fetch(request).await.map(|answer| answer.response) })
     }
+
+    fn open(&self, request: Request) -> BoxFuture<'_, Result<Socket, EgressError>> {
+        Box::pin(self.connect(request))
+    }
 }
 
 impl Shared {
@@ -510,7 +555,10 @@ impl Drop for Place {
 fn is_outage(error: &EgressError) -> bool {
     matches!(
         error,
-        EgressError::Connect { .. } | EgressError::TimedOut { .. } | EgressError::Broken { .. }
+        EgressError::Connect { .. }
+            | EgressError::TimedOut { .. }
+            | EgressError::Broken { .. }
+            | EgressError::Unreached { .. }
     )
 }
 

@@ -10,6 +10,7 @@ use tradewind_catalog::host::HostName;
 use tradewind_host::egress::{
     BoxFuture, DirectEgress, Egress, EgressError, HeaderValue, Request, Response, header,
 };
+use tradewind_host::socket::Socket;
 
 /// Sends requests for hosts of the catalog to a sandbox and holds all others back.
 #[derive(Clone, Debug)]
@@ -46,9 +47,14 @@ impl Detour {
         }
         let host = HeaderValue::from_str(&name)
             .map_err(|_not_ascii| held(&name, "the name does not fit a header"))?;
+        let scheme = if request.url.scheme() == "wss" {
+            "ws"
+        } else {
+            "http"
+        };
         let whole = request
             .url
-            .set_scheme("http")
+            .set_scheme(scheme)
             .and_then(|()| request.url.set_ip_host(self.to.ip()))
             .and_then(|()| request.url.set_port(Some(self.to.port())));
         whole.map_err(|()| held(&name, "the address cannot be changed"))?;
@@ -60,5 +66,9 @@ impl Detour {
 impl Egress for Detour {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, EgressError>> {
         Box::pin(async move { self.direct.send(self.led(request)?).await })
+    }
+
+    fn open(&self, request: Request) -> BoxFuture<'_, Result<Socket, EgressError>> {
+        Box::pin(async move { self.direct.open(self.led(request)?).await })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Why switches and no chance: a test that fails must fail again. Each kind is seen on the socket by a
 //! test of its own.
-//! - When it acts: from the moment it is switched on, on each data call of its provider.
+//! - When it acts: from the moment it is switched on, on each data call of its provider; those of streams on
+//!   the next thing that is pushed.
 //! - When it recovers: after its number of times, or when it is switched off.
 //! - First start: nothing goes wrong.
 
@@ -36,6 +37,28 @@ pub enum FaultKind {
     Skew,
     /// Bars have been corrected since.
     Revised,
+    /// A stream is cut without a word instead of its next trade.
+    StreamCut,
+    /// A stream leaves its next trade out.
+    StreamGap,
+    /// A stream tells its next trade twice.
+    StreamDuplicate,
+    /// A stream tells its next trade behind the one after it.
+    StreamReorder,
+    /// A stream says nothing any more and stays open.
+    StreamMute,
+    /// A stream refuses every key of its next connection.
+    StreamAuth,
+    /// A stream refuses its next connection with a key as one too many.
+    StreamFull,
+    /// A stream sends a message of 4 MiB before its next row.
+    StreamHuge,
+    /// A stream sends a message that is nested 10,000 levels deep before its next row.
+    StreamDeep,
+    /// A stream sends text that is no UTF-8 before its next row.
+    StreamCharset,
+    /// A stream sends a message of a kind that nobody knows before its next row.
+    StreamUnknown,
 }
 
 /// Text that is no kind of fault.
@@ -47,7 +70,7 @@ pub struct UnknownFault {
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 23] = [
         Self::Storm,
         Self::Ban,
         Self::RefusedOk,
@@ -60,6 +83,17 @@ impl FaultKind {
         Self::Reset,
         Self::Skew,
         Self::Revised,
+        Self::StreamCut,
+        Self::StreamGap,
+        Self::StreamDuplicate,
+        Self::StreamReorder,
+        Self::StreamMute,
+        Self::StreamAuth,
+        Self::StreamFull,
+        Self::StreamHuge,
+        Self::StreamDeep,
+        Self::StreamCharset,
+        Self::StreamUnknown,
     ];
 
     /// Returns its name.
@@ -77,12 +111,28 @@ impl FaultKind {
             Self::Reset => "reset",
             Self::Skew => "skew",
             Self::Revised => "revised",
+            Self::StreamCut => "stream-cut",
+            Self::StreamGap => "stream-gap",
+            Self::StreamDuplicate => "stream-duplicate",
+            Self::StreamReorder => "stream-reorder",
+            Self::StreamMute => "stream-mute",
+            Self::StreamAuth => "stream-auth",
+            Self::StreamFull => "stream-full",
+            Self::StreamHuge => "stream-huge",
+            Self::StreamDeep => "stream-deep",
+            Self::StreamCharset => "stream-charset",
+            Self::StreamUnknown => "stream-unknown",
         }
     }
 
     /// Returns the names of all kinds.
     pub fn names() -> Vec<&'static str> {
         Self::ALL.into_iter().map(Self::as_str).collect()
+    }
+
+    /// Whether it is about a stream; calls neither see it nor use it up.
+    pub(crate) const fn is_of_stream(self) -> bool {
+        self as u32 >= Self::StreamCut as u32
     }
 
     /// Whether it needs a provider that answers in pages.
@@ -211,11 +261,25 @@ pub(crate) fn conduct(faults: &[Fault], provider: &str) -> Conduct {
     conduct
 }
 
+/// Says whether a fault of a stream is switched on, and uses one of its times up.
+pub(crate) fn take(faults: &mut Vec<Fault>, provider: &str, kind: FaultKind) -> bool {
+    let found = faults
+        .iter_mut()
+        .find(|fault| fault.provider == provider && fault.kind == kind);
+    let Some(fault) = found else { return false };
+    if let Some(left) = &mut fault.left {
+        *left = left.saturating_sub(1);
+    }
+    faults.retain(|fault| fault.left != Some(0));
+    true
+}
+
 /// Counts the times of faults down after a call of `provider`; those of pages only when the call had one
 /// that follows another.
 pub(crate) fn count_down(faults: &mut Vec<Fault>, provider: &str, had_page: bool) {
     for fault in faults.iter_mut().filter(|f| f.provider == provider) {
         if let Some(left) = &mut fault.left
+            && !fault.kind.is_of_stream()
             && (had_page || !fault.kind.needs_pages())
         {
             *left = left.saturating_sub(1);

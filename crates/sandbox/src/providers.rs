@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use crate::call::{Call, Reply};
 use crate::limits::{Charge, Limit, Refusal, Usage};
+use crate::streams::Feed;
 
 /// Answers a call; `Err` is a refusal in the provider's own words.
 pub(crate) type Handler = fn(&Call<'_>) -> Result<Reply, Reply>;
@@ -50,6 +51,11 @@ pub(crate) trait Provider: Sync {
     /// Returns name and handler of what a call does with orders or an account; such calls may change
     /// something.
     fn trades(&self, _call: &Call<'_>) -> Option<(&'static str, Handler)> {
+        None
+    }
+
+    /// Returns what is pushed at a path, where it pushes anything.
+    fn feed(&self, _path: &[&str]) -> Option<&'static dyn Feed> {
         None
     }
 
@@ -87,4 +93,10 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Provider> {
 /// Returns the names of all providers.
 pub(crate) fn names() -> Vec<String> {
     ALL.iter().map(|p| p.name().to_owned()).collect()
+}
+
+/// Says whether a provider pushes anything.
+pub(crate) fn pushes(provider: &dyn Provider) -> bool {
+    let paths: [&[&str]; 3] = [&["stream"], &[""], &["v2", "iex"]];
+    paths.iter().any(|path| provider.feed(path).is_some())
 }

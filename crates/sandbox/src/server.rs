@@ -9,7 +9,9 @@
 //! Not here: what is answered ([`mod@crate::providers`]), limits ([`crate::limits`]).
 
 mod control;
+mod push;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -82,6 +84,9 @@ pub enum SandboxError {
     /// A fault of pages for a provider without pages.
     #[error("{0} does not answer in pages that follow each other")]
     NoPages(String),
+    /// A fault of streams for a provider without one.
+    #[error("{0} has no stream here")]
+    NoStream(String),
 }
 
 /// What all connections share.
@@ -100,6 +105,8 @@ struct State {
     limiter: Limiter,
     faults: Vec<Fault>,
     stats: Stats,
+    /// Connections to streams that are taken, by provider and key.
+    taken: BTreeMap<(&'static str, String), usize>,
 }
 
 impl Shared {
@@ -288,6 +295,9 @@ fn check_fault(fault: &Fault) -> Result<(), SandboxError> {
     let Some(provider) = providers::find(&fault.provider) else {
         return Err(unknown("a fault", &fault.provider, providers::names()));
     };
+    if fault.kind.is_of_stream() && !providers::pushes(provider) {
+        return Err(SandboxError::NoStream(fault.provider.clone()));
+    }
     if fault.kind.needs_pages() && !provider.has_pages() {
         return Err(SandboxError::NoPages(fault.provider.clone()));
     }
@@ -561,10 +571,15 @@ async fn connection(
     shared: Arc<Shared>,
     shutdown: CancellationToken,
 ) {
+    let upgraded = Mutex::new(None);
     let service = hyper::service::service_fn(|request: axum::http::Request<Incoming>| {
-        let shared = Arc::clone(&shared);
+        let (shared, upgraded) = (Arc::clone(&shared), &upgraded);
         async move {
             let (parts, body) = request.into_parts();
+            if let Some((answer, pushed)) = push::upgrade(&parts) {
+                *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(pushed);
+                return Ok(answer);
+            }
             match axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES).await {
                 Ok(body) => respond(&shared, from, &parts, &body).await,
                 Err(_too_large) => {
@@ -595,7 +610,19 @@ async fn connection(
             drop(stream.set_zero_linger());
         }
         Some(Err(error)) => tracing::debug!(%error, "connection ended"),
-        Some(Ok(())) => {}
+        Some(Ok(())) => {
+            let parts = served.into_parts();
+            let pushed = upgraded
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(pushed) = pushed {
+                let early = parts.read_buf.to_vec();
+                pushed
+                    .serve(parts.io.into_inner(), early, &shared, &shutdown)
+                    .await;
+            }
+        }
     }
 }
 

@@ -21,11 +21,30 @@ pub struct EndpointStats {
     pub denied: u64,
 }
 
+/// What came to the stream of one provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamStats {
+    /// Connections, those that were sent away included.
+    pub connections: u64,
+    /// Of them, open now.
+    pub open: u64,
+    /// Messages of clients.
+    pub messages: u64,
+    /// Items that were subscribed to.
+    pub subscriptions: u64,
+    /// Refused for good: a wrong key, one connection too many.
+    pub denied: u64,
+    /// Trades and quotes that were pushed.
+    pub frames: u64,
+}
+
 /// What came, by provider and endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// By name of the provider, then name of the endpoint.
     pub providers: BTreeMap<String, BTreeMap<String, EndpointStats>>,
+    /// What came to streams, by name of the provider.
+    pub streams: BTreeMap<String, StreamStats>,
 }
 
 impl Stats {
@@ -40,6 +59,11 @@ impl Stats {
             sum.denied += one.1.denied;
         }
         sum
+    }
+
+    /// Returns what came to the stream of `provider`.
+    pub fn stream_of(&self, provider: &str) -> StreamStats {
+        self.streams.get(provider).copied().unwrap_or_default()
     }
 
     pub(crate) fn at(&mut self, provider: &str, endpoint: &str) -> &mut EndpointStats {
@@ -65,6 +89,21 @@ impl Stats {
             let endpoints = endpoints.iter().map(|(id, s)| (id.clone(), endpoint(s)));
             (name.clone(), Json::Object(endpoints.collect()))
         });
-        object! { "schema_version" => 1_i64, "providers" => Json::Object(providers.collect()) }
+        let streams = self.streams.iter().map(|(name, stats)| {
+            let told = object! {
+                "connections" => number(stats.connections),
+                "open" => number(stats.open),
+                "messages" => number(stats.messages),
+                "subscriptions" => number(stats.subscriptions),
+                "denied" => number(stats.denied),
+                "frames" => number(stats.frames),
+            };
+            (name.clone(), told)
+        });
+        object! {
+            "schema_version" => 1_i64,
+            "providers" => Json::Object(providers.collect()),
+            "streams" => Json::Object(streams.collect()),
+        }
     }
 }

@@ -15,6 +15,7 @@ use tradewind_host::egress::{
 };
 use tradewind_host::files;
 use tradewind_host::random::RandomError;
+use tradewind_host::socket::Socket;
 use tradewind_journal::Writer;
 
 use crate::control::{Answer, Command};
@@ -28,6 +29,8 @@ const TOKEN_FILE: &str = "daemon.token";
 const TIME_LIMIT: Duration = Duration::from_mins(10);
 /// Upper bound on an answer.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// Upper bound on a message of a stream.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// What the daemon says about itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -228,6 +231,20 @@ impl Daemon {
             response.headers,
             response.body.to_vec(),
         ))
+    }
+
+    /// Opens a WebSocket at `path`, which begins with a slash.
+    pub(crate) async fn listen(&self, path: &str) -> Result<Socket, SendError> {
+        let mut request = self.request(Method::GET, path)?;
+        let scheme = request.url.set_scheme("ws");
+        scheme.map_err(|()| SendError::Gone)?;
+        request.headers.remove(header::CONTENT_TYPE);
+        request.max_body_bytes = MAX_MESSAGE_BYTES;
+        let egress = DirectEgress::loopback().map_err(SendError::Broken)?;
+        egress.open(request).await.map_err(|error| match error {
+            EgressError::Unreached { .. } => SendError::Gone,
+            error => SendError::Broken(error),
+        })
     }
 
     /// Sends a request with a body and waits for status and body of the answer.

@@ -152,6 +152,7 @@ pub(crate) async fn open(
         supervisor: supervisor.clone(),
         usage: usage.clone(),
         section: market.clone(),
+        pace: tradewind_market::stream::hub::Pace::default(),
     })
     .map_err(|e| Failure::from_error(Exit::Config, &e))?;
     supervisor.start("quota ledger", move |token| {

@@ -66,6 +66,10 @@ pub(super) fn check(provider: &Provider, sink: &mut Sink<'_>) {
     for (at, counter) in provider.counters.iter().enumerate() {
         doubt(counter.basis.as_ref(), &[&"counter", &at], sink);
     }
+    for (at, stream) in provider.streams.iter().enumerate() {
+        doubt(stream.basis.as_ref(), &[&"stream", &at], sink);
+        sentence(stream.note.as_ref(), &[&"stream", &at, &"note"], sink);
+    }
     for (at, refusal) in provider.refusals.iter().enumerate() {
         doubt(refusal.basis.as_ref(), &[&"refusal", &at], sink);
         sentence(refusal.note.as_ref(), &[&"refusal", &at, &"note"], sink);

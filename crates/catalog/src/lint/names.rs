@@ -52,6 +52,11 @@ fn duplicates(provider: &Provider, sink: &mut Sink<'_>) {
         provider.endpoints.iter().map(|e| e.id.as_str()),
         sink,
     );
+    twice(
+        "stream",
+        provider.streams.iter().map(|s| s.id.as_str()),
+        sink,
+    );
     for (at, plan) in provider.plans.iter().enumerate() {
         let mut seen = BTreeSet::new();
         for (window_at, window) in plan.windows.iter().enumerate() {

@@ -512,6 +512,132 @@ fn a_parameter_that_nothing_fills_is_told() {
     assert_eq!(found[0].message, "nothing says what `limit` is");
 }
 
+/// A stream without a contradiction, and the host that it is on.
+const STREAM: &str = r#"
+[[host]]
+id = "push"
+role = "stream"
+names = ["push.quotehut.example"]
+
+[[stream]]
+id = "live"
+on = "push"
+path = "/live"
+class = "crypto"
+authenticate = '{"key":{key}}'
+max_items = 5
+silence = "30 seconds"
+time = "epoch_millis"
+trade_ids = "unique"
+messages = '.[] | {is: "trade", symbol: .s, at: .t, price: .p, size: .q}'
+
+[[stream.channel]]
+use_case = "trades"
+subscribe = '{"add":[{items}],"id":{id}}'
+unsubscribe = '{"drop":[{items}]}'
+"#;
+
+const STREAM_CASES: &[(Rule, &str, &str, &str)] = &[
+    (
+        Rule::UndeclaredHost,
+        "on = \"push\"",
+        "on = \"none\"",
+        "stream.0.on",
+    ),
+    (
+        Rule::UnusableStream,
+        "on = \"push\"",
+        "on = \"rest\"",
+        "stream.0.on",
+    ),
+    (
+        Rule::UnusableStream,
+        "path = \"/live\"",
+        "path = \"live?x\"",
+        "stream.0.path",
+    ),
+    (
+        Rule::BadMapping,
+        "'.[] | {is",
+        "'.[ | {is",
+        "stream.0.messages",
+    ),
+    (
+        Rule::UnknownReference,
+        ":{key}}",
+        ":{password}}",
+        "stream.0.authenticate",
+    ),
+    (
+        Rule::UnusableStream,
+        ":{key}}",
+        ":{key}",
+        "stream.0.authenticate",
+    ),
+    (
+        Rule::UnusableStream,
+        "max_items = 5",
+        "max_items = 0",
+        "stream.0.max_items",
+    ),
+    (
+        Rule::UnusableStream,
+        "30 seconds",
+        "0 seconds",
+        "stream.0.silence",
+    ),
+    (
+        Rule::UnusableStream,
+        "use_case = \"trades\"",
+        "use_case = \"bars\"",
+        "stream.0.channel",
+    ),
+    (
+        Rule::UnusableStream,
+        "{\"add\":[{items}]",
+        "{\"add\":[]",
+        "stream.0.channel",
+    ),
+    (
+        Rule::UnusableStream,
+        "\"id\":{id}",
+        "\"id\":{number}",
+        "stream.0.channel",
+    ),
+    (
+        Rule::UnusableStream,
+        "use_case = \"trades\"",
+        "use_case = \"trades\"\nitem = \"all\"",
+        "stream.0.channel",
+    ),
+    (
+        Rule::UnconfirmedWithoutNote,
+        "trade_ids",
+        "basis = { confirmed = false }\ntrade_ids",
+        "stream.0.basis",
+    ),
+];
+
+#[test]
+fn each_mistake_of_a_stream_is_found_at_its_place_and_nothing_else() {
+    let streamed = format!("{SOUND}{STREAM}");
+    assert_eq!(findings(&streamed), []);
+    for (rule, from, to, place) in STREAM_CASES {
+        assert!(streamed.contains(from), "{rule}: {from}");
+        let found = findings(&streamed.replacen(from, to, 1));
+        let found: Vec<_> = found.iter().map(|f| (f.rule, f.path.join("."))).collect();
+        assert_eq!(found, [(*rule, (*place).to_owned())], "{rule}: {to}");
+    }
+    let twice = format!(
+        "{streamed}{}",
+        STREAM
+            .split_once("[[stream]]")
+            .map_or(String::new(), |(_, rest)| format!("[[stream]]{rest}"))
+    );
+    let found: Vec<_> = findings(&twice).iter().map(|f| f.rule).collect();
+    assert_eq!(found, [Rule::DuplicateId]);
+}
+
 fn findings(text: &str) -> Vec<Finding> {
     let provider: Provider = toml::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let other: Provider = toml::from_str(OTHER).unwrap();
@@ -539,7 +665,7 @@ fn each_mistake_is_found_at_its_place_and_nothing_else() {
 #[test]
 fn every_rule_has_a_case_that_fires() {
     for rule in Rule::ALL {
-        let mut all = CASES.iter().chain(OFFER_CASES);
+        let mut all = CASES.iter().chain(OFFER_CASES).chain(STREAM_CASES);
         assert!(all.any(|(fires, ..)| fires == rule), "{rule}");
     }
 }

@@ -60,17 +60,21 @@ pub enum Why {
         /// Those it has; empty where there is no choice.
         offered: Vec<String>,
     },
+    /// It has no stream, or none that is catalogued.
+    NoStream,
+    /// Bars of that length are not made of its trades.
+    StreamInterval,
 }
 
 impl Why {
     /// How far a question came before it was turned down.
     pub(super) fn depth(&self) -> u8 {
         match self {
-            Self::UnknownProvider | Self::UseCase { .. } => 0,
+            Self::UnknownProvider | Self::UseCase { .. } | Self::NoStream => 0,
             Self::ByWords => 1,
             Self::Symbol { .. } => 2,
             Self::Venue { .. } => 3,
-            Self::Interval { .. } => 4,
+            Self::Interval { .. } | Self::StreamInterval => 4,
             Self::Adjust { .. } => 5,
             Self::Feed { .. } => 6,
         }
@@ -134,6 +138,10 @@ impl fmt::Display for Why {
             }
             Self::Adjust { offered } => {
                 write!(f, "it adjusts {}", list(offered, ToString::to_string))
+            }
+            Self::NoStream => f.write_str("it has no stream that is catalogued"),
+            Self::StreamInterval => {
+                f.write_str("bars of its trades are 1s to 12h long, those of stocks at most 1h")
             }
             Self::Feed { offered } if offered.is_empty() => {
                 f.write_str("it has no choice of feeds")

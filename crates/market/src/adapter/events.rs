@@ -60,7 +60,12 @@ impl Reading<'_> {
         });
         self.notes.add(Note::Outside, outside.len());
         let Some(covers) = covers else {
-            return self.page(rows_of(inside), rows_of(outside), None, Proven::Newest);
+            // Where pages go back in time, older ones can be had for the asking.
+            let next = self.told().0.map(|how| Cursor {
+                rest: Span::Newest,
+                how,
+            });
+            return self.page(rows_of(inside), rows_of(outside), next, Proven::Newest);
         };
         let (proven, next) = self.vouched_times(&covers, oldest, newest, last_id);
         let settled = self.offer.newest(self.clock.now).checked_sub(SETTLES);

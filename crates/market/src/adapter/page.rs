@@ -51,6 +51,26 @@ impl Rows {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Returns when the first of them happened; `None` for bars, which have keys.
+    pub(crate) fn first_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Bars(_) => None,
+            Self::Quotes(rows) => rows.first().map(|row| row.at),
+            Self::Trades(rows) => rows.first().map(|row| row.at),
+            Self::Articles(rows) => rows.first().map(|row| row.at),
+        }
+    }
+
+    /// Leaves out what did not happen within a time; bars have keys and stay.
+    pub(crate) fn keep_within(&mut self, times: &Range<Timestamp>) {
+        match self {
+            Self::Bars(_) => {}
+            Self::Quotes(rows) => rows.retain(|row| times.contains(&row.at)),
+            Self::Trades(rows) => rows.retain(|row| times.contains(&row.at)),
+            Self::Articles(rows) => rows.retain(|row| times.contains(&row.at)),
+        }
+    }
 }
 
 /// What an answer proves.

@@ -18,6 +18,7 @@ use super::Problem;
 use crate::format::{Format, Numbers};
 use crate::moments::{self, MomentAsk};
 use crate::service::Ask;
+use crate::stream::{FollowAsk, Kind, Place};
 
 /// Parameters of a question about quotes, trades or news.
 const OF_MOMENTS: [&str; 9] = [
@@ -26,6 +27,16 @@ const OF_MOMENTS: [&str; 9] = [
 /// Parameters of a question about bars.
 const PARAMETERS: [&str; 8] = [
     "interval", "start", "end", "adjust", "provider", "feed", "max_age", "numbers",
+];
+/// Parameters of a question for a stream.
+const OF_STREAM: [&str; 7] = [
+    "instrument",
+    "kind",
+    "interval",
+    "provider",
+    "feed",
+    "numbers",
+    "after",
 ];
 /// Upper bound on the name of a consumer.
 const MAX_CONSUMER: usize = 64;
@@ -165,6 +176,73 @@ pub(super) fn question(
         ask.consumer = consumer;
     }
     Ok((ask, format, number))
+}
+
+/// Reads a question for a stream. What was seen last is in `Last-Event-ID`, or in `after`.
+pub(super) fn stream_question(
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Result<(FollowAsk, Numbers), Problem> {
+    let (mut instrument, mut kind, mut interval) = (None, "trades", None);
+    let (mut provider, mut feed, mut number) = (None, None, Numbers::Float);
+    let mut after = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok())
+        .map(str::to_owned);
+    for (key, value) in query {
+        match key.as_str() {
+            "instrument" => {
+                let read = value.parse::<Instrument>();
+                instrument = Some(read.map_err(|error| unreadable(&error))?);
+            }
+            "kind" => kind = value,
+            "interval" => {
+                let read = value.parse::<Interval>();
+                interval = Some(read.map_err(|error| unreadable(&error))?);
+            }
+            "provider" => provider = Some(value.to_ascii_lowercase()),
+            "feed" => feed = Some(value.clone()),
+            "numbers" => number = numbers(value)?,
+            "after" => after = Some(value.clone()),
+            _ => return Err(unknown_parameter(key, &OF_STREAM)),
+        }
+    }
+    let instrument = instrument.ok_or_else(|| {
+        Problem::of_question(
+            "the question names no instrument",
+            "ask for /v1/stream?instrument=BTC/USDT&kind=trades",
+        )
+    })?;
+    let kind = match (kind, interval) {
+        ("trades", None) => Kind::Trades,
+        ("quotes", None) => Kind::Quotes,
+        ("bars", Some(interval)) => Kind::Bars(interval),
+        ("bars", None) => {
+            return Err(Problem::of_question(
+                "nothing says how long a bar is",
+                "say interval=1s to interval=12h, as in 1m",
+            ));
+        }
+        ("trades" | "quotes", Some(_)) => {
+            return Err(Problem::of_question(
+                "only bars have an interval",
+                "say kind=bars, or leave the interval out",
+            ));
+        }
+        (other, _) => return Err(not_among("kind", other, &Kind::NAMES)),
+    };
+    // A program of before, or another one, may send an id of its own: what is not ours is not held.
+    let nowhere = Place { run: 0, number: 0 };
+    let after = after.map(|text| text.parse().unwrap_or(nowhere));
+    let ask = FollowAsk {
+        instrument,
+        kind,
+        provider,
+        feed,
+        after,
+        consumer: "unnamed".to_owned(),
+    };
+    Ok((ask, number))
 }
 
 fn short(text: &str) -> String {

@@ -11,6 +11,7 @@
 mod answers;
 mod hostile;
 mod kept;
+mod listening;
 mod orders;
 mod pages;
 mod passing;
@@ -21,5 +22,6 @@ mod refusals;
 mod requests;
 mod sharing;
 mod store;
+mod streams;
 mod supply;
 mod usage;

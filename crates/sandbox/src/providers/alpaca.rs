@@ -3,6 +3,7 @@
 //! What it is strict about: two headers, a limit shared by all symbols of a page, consolidated data of the
 //! last 15 minutes only for who pays. A page token does not promise another row, as with the original.
 
+mod stream;
 mod trading;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use crate::faults::FaultKind;
 use crate::limits::{Charge, Limit, Refusal, Usage};
 use crate::market::listing::Listing;
 use crate::market::{Adjust, Anchor, Ask, Bar, Market, Quote, Step, Take, Trade, second};
+use crate::streams::Feed;
 use crate::wire::{Json, list, object, read_time, rfc3339, utc};
 
 pub(super) struct Alpaca;
@@ -64,6 +66,10 @@ impl Provider for Alpaca {
 
     fn trades(&self, call: &Call<'_>) -> Option<(&'static str, Handler)> {
         trading::route(call)
+    }
+
+    fn feed(&self, path: &[&str]) -> Option<&'static dyn Feed> {
+        (path == ["v2", "iex"]).then_some(&stream::Iex as &dyn Feed)
     }
 
     fn refuse(&self, _call: &Call<'_>, refused: &Refusal) -> Reply {

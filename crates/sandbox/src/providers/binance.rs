@@ -4,6 +4,7 @@
 //! all numbers of a bar are text with eight digits; times are milliseconds.
 //! Simplified: `timeZone` is UTC only.
 
+mod stream;
 mod trading;
 
 use jiff::Timestamp;
@@ -13,7 +14,8 @@ use super::{Handler, Provider};
 use crate::call::{Call, Reply};
 use crate::limits::{Charge, Counts, Limit, Refusal, Usage};
 use crate::market::listing::Listing;
-use crate::market::{Adjust, Anchor, Ask, Bar, Quote, Step, Take, Trade, merged};
+use crate::market::{Adjust, Anchor, Ask, Bar, Market, Quote, Step, Take, Trade, merged};
+use crate::streams::Feed;
 use crate::wire::{Json, fixed, list, object};
 
 pub(super) struct Binance;
@@ -65,6 +67,10 @@ impl Provider for Binance {
 
     fn trades(&self, call: &Call<'_>) -> Option<(&'static str, Handler)> {
         trading::route(call)
+    }
+
+    fn feed(&self, path: &[&str]) -> Option<&'static dyn Feed> {
+        (path == ["stream"]).then_some(&stream::Combined as &dyn Feed)
     }
 
     fn refuse(&self, call: &Call<'_>, refused: &Refusal) -> Reply {
@@ -141,10 +147,15 @@ fn symbol(call: &Call<'_>) -> Result<Listing, Reply> {
 
 /// Finds what is written together: `BTCUSDT`. There are no US dollars here.
 fn listing(call: &Call<'_>, text: &str) -> Option<Listing> {
+    pair(call.market, text)
+}
+
+/// Finds what is written together in a market.
+fn pair(market: &Market, text: &str) -> Option<Listing> {
     let (asset, money) = Listing::pairs()
         .filter(|(_, money)| *money != "USD")
         .find(|(asset, money)| text == format!("{asset}{money}"))?;
-    let listing = call.market.listing(&format!("{asset}/{money}"))?;
+    let listing = market.listing(&format!("{asset}/{money}"))?;
     Some(listing.seen_by("binance", 1_000_000))
 }
 

@@ -4,6 +4,8 @@
 //! HIGH, open, close, volume, the newest first; what was not traded has none. The side of a trade is the
 //! maker's.
 
+mod stream;
+
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
@@ -11,7 +13,8 @@ use super::{Handler, Provider};
 use crate::call::{Call, Reply};
 use crate::limits::{Charge, Limit, Refusal, Style};
 use crate::market::listing::Listing;
-use crate::market::{Adjust, Anchor, Ask, Step, Take, Trade, second};
+use crate::market::{Adjust, Anchor, Ask, Market, Step, Take, Trade, second};
+use crate::streams::Feed;
 use crate::wire::{Json, fixed, list, object, read_time, utc};
 
 pub(super) struct Coinbase;
@@ -47,6 +50,10 @@ impl Provider for Coinbase {
         })
     }
 
+    fn feed(&self, path: &[&str]) -> Option<&'static dyn Feed> {
+        (path == [""]).then_some(&stream::Exchange as &dyn Feed)
+    }
+
     fn refuse(&self, _call: &Call<'_>, refused: &Refusal) -> Reply {
         let status = if refused.is_ban { 418 } else { 429 };
         refusal(status, "Public rate limit exceeded")
@@ -63,11 +70,16 @@ fn refusal(status: u16, message: &str) -> Reply {
 
 /// Finds `BTC-USD`.
 fn product(call: &Call<'_>) -> Result<Listing, Reply> {
-    let id = call.path.get(1).map(|id| id.replace('-', "/"));
-    let listing = call.market.listing(&id.unwrap_or_default());
-    let listing = listing.filter(Listing::is_crypto);
-    let listing = listing.map(|listing| listing.seen_by("coinbase", 450_000));
-    listing.ok_or_else(|| refusal(404, "NotFound"))
+    let id = call.path.get(1).map_or("", String::as_str);
+    product_of(call.market, id).ok_or_else(|| refusal(404, "NotFound"))
+}
+
+/// Finds `BTC-USD` in a market.
+fn product_of(market: &Market, id: &str) -> Option<Listing> {
+    let listing = market.listing(&id.replace('-', "/"))?;
+    listing
+        .is_crypto()
+        .then(|| listing.seen_by("coinbase", 450_000))
 }
 
 fn candles(call: &Call<'_>) -> Result<Reply, Reply> {

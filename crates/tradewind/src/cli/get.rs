@@ -1,4 +1,7 @@
-//! `tradewind get bars|quote|trades|news`: market data on the terminal or in a file, from the cache or the cheapest call.
+//! `tradewind get bars|quote|trades|news`: market data on the terminal or in a file, from the cache or the cheapest call,
+//! or with `--follow` as it happens.
+
+mod follow;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +23,7 @@ use crate::market;
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::terminal::{self, Tone, paint};
+use follow::Listened;
 
 /// Says who asks.
 const CONSUMER: HeaderName = HeaderName::from_static("x-tradewind-consumer");
@@ -109,12 +113,18 @@ struct BarsArgs {
     /// Write it into this file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Go on with bars made of trades as they happen, until Ctrl-C; needs the running daemon
+    #[arg(long, conflicts_with_all = ["start", "end", "max_age", "output"])]
+    follow: bool,
 }
 
 #[derive(Debug, clap::Args)]
 struct MomentArgs {
     /// Symbol, or symbol@venue: AAPL, BTC/USD@kraken
     instrument: String,
+    /// Go on with what happens, as it happens, until Ctrl-C or `--limit` rows; needs the running daemon
+    #[arg(long, conflicts_with_all = ["start", "end", "max_age", "output"])]
+    follow: bool,
     #[command(flatten)]
     of: Moments,
 }
@@ -191,6 +201,9 @@ pub(super) struct Asked {
 }
 
 pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
+    if let Some(listened) = listened(&args.what) {
+        return follow::run(place, listened?).await;
+    }
     let question = match args.what {
         What::Bars(args) => of_bars(args)?,
         What::Quote(args) => of_moments(UseCase::Quote, args.instrument, args.of)?,
@@ -246,6 +259,56 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         .write_all(&given.body)
         .map_err(|e| Failure::because(Exit::Outside, "the answer cannot be written", &e))?;
     Ok(Exit::Done)
+}
+
+/// Returns what shall be listened to, where the command says so.
+fn listened(what: &What) -> Option<Result<Listened, Failure>> {
+    let (kind, instrument, mut query, format, limit) = match what {
+        What::Bars(args) if args.follow => {
+            let query = vec![
+                ("interval", Some(args.interval.clone())),
+                ("provider", args.provider.clone()),
+                ("feed", args.feed.clone()),
+                ("numbers", Some(args.numbers.clone())),
+            ];
+            ("bars", &args.instrument, query, args.format, None)
+        }
+        What::Quote(args) | What::Trades(args) if args.follow => {
+            let query = vec![
+                ("provider", args.of.provider.clone()),
+                ("feed", args.of.feed.clone()),
+                ("numbers", Some(args.of.numbers.clone())),
+            ];
+            let kind = if matches!(what, What::Quote(_)) {
+                "quotes"
+            } else {
+                "trades"
+            };
+            (kind, &args.instrument, query, args.of.format, args.of.limit)
+        }
+        What::Bars(_) | What::Quote(_) | What::Trades(_) | What::News(_) => return None,
+    };
+    let is_json = match format {
+        None | Some(Form::Text) => false,
+        Some(Form::Json) => true,
+        Some(Form::Csv | Form::Arrow | Form::Parquet) => {
+            let failure = Failure::new(
+                Exit::Usage,
+                "what is followed has no end, and that form needs one",
+            );
+            return Some(Err(failure.hint("say --format text or --format json")));
+        }
+    };
+    query.push(("instrument", Some(instrument.clone())));
+    query.push(("kind", Some(kind.to_owned())));
+    let query = query
+        .into_iter()
+        .filter_map(|(key, value)| Some(format!("{key}={}", encoded(&value?))));
+    Some(Ok(Listened {
+        path: format!("/v1/stream?{}", query.collect::<Vec<_>>().join("&")),
+        is_json,
+        limit,
+    }))
 }
 
 fn of_bars(args: BarsArgs) -> Result<Asked, Failure> {

@@ -196,6 +196,24 @@ pub(crate) fn document() -> Value {
             "/v1/quote/{name}": moments("Best bid and ask, or the last price, of an instrument: newest, or of a span.", true),
             "/v1/trades/{name}": moments("Single prints of an instrument: newest, or of a span.", true),
             "/v1/news": moments("Articles about a `symbol`, or with the words `q`; `format` is json unless said.", false),
+            "/v1/stream": { "get": {
+                "summary": "What happens, as it happens: Server-Sent Events, or a WebSocket where the request asks for one.",
+                "description": "Each message is a JSON object whose `type` is trade, quote, bar, notice or end. Trades come once and in the provider's sequence, across lost connections too. An event's `id` is where a listener goes on: Last-Event-ID or `after`. A WebSocket is closed with 4401 (key), 4403 (plan), 4404 (unknown there), 4408 (too slow), 4429 (patience), 1001 (the daemon ends) or 1011.",
+                "parameters": [
+                    json!({ "name": "instrument", "in": "query", "required": true, "schema": text, "description": "SYMBOL or SYMBOL@venue." }),
+                    query("kind", json!({ "enum": ["trades", "quotes", "bars"], "default": "trades" }), "What is listened to."),
+                    query("interval", text.clone(), "For bars, which are made of trades: 1s to 12h."),
+                    query("provider", text.clone(), "Who is asked. Default: whoever has a stream of it."),
+                    query("feed", text.clone(), "Which feed of the provider."),
+                    query("numbers", json!({ "enum": ["float", "decimal"], "default": "float" }), "How numbers are written."),
+                    query("after", text.clone(), "The id of the last message that was seen; like the header Last-Event-ID."),
+                ],
+                "responses": {
+                    "101": { "description": "A WebSocket, one object per message." },
+                    "200": ok("Server-Sent Events; `event` is the type, `data` the object.", "text/event-stream", text.clone()),
+                    "400": problem.clone(), "401": problem.clone(), "403": problem.clone(), "404": problem.clone(), "421": problem.clone(), "502": problem.clone(), "503": problem.clone()
+                }
+            } },
             "/p/{provider}/{path}": {
                 "parameters": [
                     json!({ "name": "provider", "in": "path", "required": true, "schema": text, "description": "Name in the catalog." }),

@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tradewind_market::http::follow::Cut;
 
 /// Upper bound on connections open at once.
 const MAX_CONNECTIONS: usize = 256;
@@ -137,8 +138,12 @@ async fn connection(
 ) {
     let router = TowerToHyperService::new(router);
     let answering = Arc::clone(&peer);
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let begun = answering.begin();
+        // Who listens to a stream and takes nothing is cut off by whoever serves the stream.
+        request
+            .extensions_mut()
+            .insert(Cut(answering.close.clone()));
         let answer = hyper::service::Service::call(&router, request);
         async move {
             let answer: Result<Response<Body>, Infallible> = answer.await;
@@ -151,6 +156,7 @@ async fn connection(
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_LIMIT)
             .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
     );
     tokio::select! {
         ended = served.as_mut() => {
@@ -210,6 +216,27 @@ mod tests {
                 "{said}"
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_serves_a_stream_can_cut_its_connection() {
+        let streams = Router::new().route(
+            "/",
+            axum::routing::get(
+                |axum::Extension(Cut(cut)): axum::Extension<Cut>| async move {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    cut.cancel();
+                    std::future::pending::<String>().await
+                },
+            ),
+        );
+        let (mut near, far) = tokio::io::duplex(4096);
+        near.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let served = connection(far, streams, Arc::default(), CancellationToken::new());
+        let ((), said) = tokio::join!(served, rest(near));
+        assert_eq!(said, "");
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,5 +25,6 @@ mod passing;
 mod place;
 mod sandbox;
 mod shadow;
+mod streams;
 mod support;
 mod usage;

@@ -16,14 +16,14 @@ use crate::support::{Daemon, Repo, Said, User, skipped};
 const CANARY: &str = "canary-7f3a91c2-never-to-be-seen";
 
 /// A sandbox and a user whose calls go there.
-struct Practice {
-    user: User,
+pub(crate) struct Practice {
+    pub(crate) user: User,
     sandbox: Running,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Practice {
-    fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let sandbox = runtime.block_on(Sandbox::start(settings)).unwrap();
         let mut user = User::new();
@@ -37,7 +37,7 @@ impl Practice {
         }
     }
 
-    fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.user.home.path()
     }
 
@@ -50,7 +50,7 @@ impl Practice {
         self.sandbox.stats().of(provider).requests
     }
 
-    fn up(&self) -> Daemon {
+    pub(crate) fn up(&self) -> Daemon {
         let repo = Repo::new(self.home().join("bot"));
         repo.write("bot.py", "print(1)\n");
         repo.commit("feat: a bot");
