@@ -184,6 +184,11 @@ impl Pass {
         self.shared.clock.now()
     }
 
+    /// Returns the cache that calls for data go through, for its figures.
+    pub fn front(&self) -> &Front {
+        &self.shared.front
+    }
+
     /// Passes a call on, or answers it from what is held or under way; counts who asked.
     ///
     /// # Errors

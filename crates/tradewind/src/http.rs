@@ -25,11 +25,12 @@ use crate::market::Market;
 /// Builds the router over `hub`, with the doors of the market part.
 pub(crate) fn router(hub: Hub, market: Market) -> Router {
     let store = market.service.store().clone();
+    let front = market.pass.front().clone();
     Router::new()
         .merge(tradewind_market::http::router(market.service, market.pass))
         .route("/", get(page::show))
         .route("/healthz", get(metrics::health).layer(Extension(store)))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(metrics::metrics).layer(Extension(front)))
         .route("/openapi.json", get(openapi::show))
         .route("/v1/events", get(events::list).post(events::receive))
         .route("/v1/control", post(control::execute))

@@ -3,12 +3,15 @@
 //! Labels come from closed sets only (event kinds, task names), so that no repository's content can
 //! blow up a time series store. Not here: anything about one repository's content.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tradewind_journal::Health;
+use tradewind_market::http_cache::Front;
 use tradewind_market::store::Store;
 
 use crate::daemon::hub::Hub;
@@ -38,7 +41,10 @@ pub(crate) async fn health(
 }
 
 /// Answers `GET /metrics` in the Prometheus text format 0.0.4.
-pub(crate) async fn metrics(State(hub): State<Hub>) -> Response {
+pub(crate) async fn metrics(
+    State(hub): State<Hub>,
+    Extension(front): Extension<Front>,
+) -> Response {
     let mut out = String::new();
     let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, f64)]| {
         out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
@@ -83,6 +89,38 @@ pub(crate) async fn metrics(State(hub): State<Hub>) -> Response {
         "counter",
         "Events journaled since the daemon started, by kind.",
         &events,
+    );
+    let figures = front.figures();
+    let how = |how: &str, figure: &AtomicU64| {
+        (
+            format!("{{how=\"{how}\"}}"),
+            count(figure.load(Ordering::Relaxed)),
+        )
+    };
+    family(
+        "tradewind_http_cache_answers_total",
+        "counter",
+        "Answers to calls for data in a provider's own words, by how they were come by.",
+        &[
+            how("hit", &figures.hits),
+            how("stale", &figures.stale),
+            how("validated", &figures.validated),
+            how("fetched", &figures.fetched),
+            how("collapsed", &figures.collapsed),
+        ],
+    );
+    let (addresses, bytes) = front.held();
+    family(
+        "tradewind_http_cache_addresses",
+        "gauge",
+        "Addresses of which an answer is held.",
+        &one(count(addresses as u64)),
+    );
+    family(
+        "tradewind_http_cache_bytes",
+        "gauge",
+        "Bytes of the answers that are held, about.",
+        &one(count(bytes)),
     );
     (
         [(

@@ -88,6 +88,9 @@ fn a_call_in_the_providers_words_is_told_by_the_function_that_makes_it() {
         .replace("Authorization: Bearer", "X-Tradewind-Token:");
     let answer = daemon.ask("GET", path, &[&token], "");
     assert_eq!(answer.status, 200, "{answer:?}");
+    let metrics = daemon.ask("GET", "/metrics", &[], "").body;
+    let fetched = "tradewind_http_cache_answers_total{how=\"fetched\"} 1";
+    assert!(metrics.contains(fetched), "{metrics}");
     let told = practice.user.until("the count", || {
         let told = practice.user.ok(&repo.path, &["usage", "--by", "workflow"]);
         told.contains("questions needed").then_some(told)
