@@ -73,7 +73,9 @@ pub(crate) fn run(place: &Place, args: &Args) -> Outcome {
             let parsed = settings::Settings::parse(&text, &loaded.catalog);
             let name = path.display().to_string();
             let said = |settings: settings::Settings| {
-                counted(settings.market.keys.len(), "provider with a key")
+                let keys = counted(settings.market.keys.len(), "provider");
+                let listeners = counted(settings.market.listeners.len(), "listener");
+                format!("keys of {keys}, {listeners}")
             };
             check(&name, parsed.map(said), format)
         }

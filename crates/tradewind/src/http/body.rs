@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
@@ -27,14 +27,20 @@ const FILES: &str = "/v1/bars/";
 /// Reads the body and hands the request on with it.
 pub(crate) async fn read(State(hub): State<Hub>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let max_bytes = if parts.uri.path().starts_with(FILES) {
-        MAX_FILE_BYTES
-    } else {
-        MAX_BODY_BYTES
-    };
+    let max_bytes = max_bytes(&parts.method, parts.uri.path());
     match whole(body, max_bytes, hub.shutdown()).await {
         Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Err(refusal) => refusal,
+    }
+}
+
+/// Returns how large a body may be. A file is posted, which takes the token; who only reads needs none, and must
+/// not be able to fill the memory.
+fn max_bytes(method: &Method, path: &str) -> usize {
+    if method == Method::POST && path.starts_with(FILES) {
+        MAX_FILE_BYTES
+    } else {
+        MAX_BODY_BYTES
     }
 }
 
@@ -85,6 +91,21 @@ mod tests {
     fn endless() -> Body {
         let begun = stream::iter([Ok::<_, std::io::Error>("half")]);
         Body::from_stream(begun.chain(stream::pending()))
+    }
+
+    #[test]
+    fn only_a_posted_file_may_be_large() {
+        assert_eq!(
+            max_bytes(&Method::POST, "/v1/bars/AAPL.csv"),
+            MAX_FILE_BYTES
+        );
+        for (method, path) in [
+            (Method::GET, "/v1/bars/AAPL.csv"),
+            (Method::POST, "/v1/events"),
+            (Method::POST, "/p/alpaca/v2/orders"),
+        ] {
+            assert_eq!(max_bytes(&method, path), MAX_BODY_BYTES, "{method} {path}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
