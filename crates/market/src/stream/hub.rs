@@ -394,9 +394,10 @@ impl Streams {
 
     /// Ends everything that one link follows, and remembers that the provider refused the key of that digest.
     pub(super) fn refuse(&self, key: &LinkKey, end: &End, digest: Option<[u8; 32]>) {
-        self.end(key, end);
+        // Before anybody hears of the end: whoever asks again at once must not open another connection.
         let refused = (digest, end.clone());
         self.state().refused.insert(key.clone(), refused);
+        self.end(key, end);
     }
 
     /// Returns how many listen.
