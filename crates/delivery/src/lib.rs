@@ -3,6 +3,7 @@
 //! Why: the owner of a bot commits in a hurry. What is checked here is what will be committed, never what
 //! happens to lie in the work tree; and nothing in the work tree is moved while it is checked.
 //! Not here: what a repository is (room `repo`), undo (room `engine`), reading the command line.
-//! Start reading at [`staged`].
+//! Start reading at [`staged`], then [`guard`].
 
+pub mod guard;
 pub mod staged;
