@@ -41,6 +41,8 @@ impl<T> At<T> {
 pub struct Node {
     /// Line where it starts; for YAML's block texts (`|`, `>`) the first line of the text.
     pub line: u32,
+    /// Column in that line, the first is 1; in characters for YAML, in bytes for TOML.
+    pub column: u32,
     /// What it is.
     pub data: Data,
 }
@@ -67,6 +69,8 @@ pub enum DataError {
     Syntax {
         /// Line.
         line: u32,
+        /// Column, counted as in [`Node`].
+        column: u32,
         /// What the parser says.
         message: String,
     },
@@ -204,15 +208,37 @@ pub fn yaml(text: &str) -> Result<Vec<Node>, DataError> {
     for next in Parser::new_from_str_with_options(text, options) {
         let (event, span) = next.map_err(|error| DataError::Syntax {
             line: line_number(error.marker().line()),
+            column: line_number(error.marker().col().saturating_add(1)),
             message: error.info().clone(),
         })?;
-        builder.take(event, line_number(span.start.line()))?;
+        let place = Place {
+            line: line_number(span.start.line()),
+            column: line_number(span.start.col().saturating_add(1)),
+        };
+        builder.take(event, place)?;
     }
     Ok(builder.documents)
 }
 
 fn line_number(line: usize) -> u32 {
     u32::try_from(line).unwrap_or(u32::MAX).max(1)
+}
+
+/// Where something starts.
+#[derive(Clone, Copy)]
+struct Place {
+    line: u32,
+    column: u32,
+}
+
+impl Place {
+    fn holds(self, data: Data) -> Node {
+        Node {
+            line: self.line,
+            column: self.column,
+            data,
+        }
+    }
 }
 
 /// What is open while events come in.
@@ -231,59 +257,36 @@ struct Builder {
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, line: u32) -> Result<(), DataError> {
+    fn take(&mut self, event: Event<'_>, at: Place) -> Result<(), DataError> {
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 let text: Box<str> = text.into();
                 let node = match style {
-                    ScalarStyle::Plain => Node {
-                        line,
-                        data: Data::Plain(text),
-                    },
-                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Node {
-                        line,
-                        data: Data::Text(text),
-                    },
+                    ScalarStyle::Plain => at.holds(Data::Plain(text)),
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
+                        at.holds(Data::Text(text))
+                    }
                     // The span of a block text begins at its first line that is not blank.
-                    ScalarStyle::Literal | ScalarStyle::Folded => Node {
-                        line,
-                        data: Data::Text(text.trim_start_matches('\n').into()),
-                    },
+                    ScalarStyle::Literal | ScalarStyle::Folded => {
+                        at.holds(Data::Text(text.trim_start_matches('\n').into()))
+                    }
                 };
                 self.count(1)?;
                 self.put(node, anchor)?;
             }
             Event::Alias(id) => {
                 let node = self.anchors.get(&id).cloned();
-                let node = node.unwrap_or(Node {
-                    line,
-                    data: Data::Plain("".into()),
-                });
+                let node = node.unwrap_or(at.holds(Data::Plain("".into())));
                 self.count(node.size())?;
                 self.put(node, 0)?;
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.count(1)?;
-                self.push(
-                    Open::List(Node {
-                        line,
-                        data: Data::List(Vec::new()),
-                    }),
-                    anchor,
-                )?;
+                self.push(Open::List(at.holds(Data::List(Vec::new()))), anchor)?;
             }
             Event::MappingStart(_, anchor, _) => {
                 self.count(1)?;
-                self.push(
-                    Open::Map(
-                        Node {
-                            line,
-                            data: Data::Map(Vec::new()),
-                        },
-                        None,
-                    ),
-                    anchor,
-                )?;
+                self.push(Open::Map(at.holds(Data::Map(Vec::new())), None), anchor)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some((open, anchor)) = self.open.pop() {
@@ -366,6 +369,7 @@ fn insert(pairs: &mut Vec<(Node, Node)>, name: Node, node: Node) {
 pub fn toml(text: &str) -> (Node, Option<DataError>) {
     let empty = Node {
         line: 1,
+        column: 1,
         data: Data::Map(Vec::new()),
     };
     if text.len() > MAX_BYTES {
@@ -374,12 +378,14 @@ pub fn toml(text: &str) -> (Node, Option<DataError>) {
     let lines = Lines::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     let error = errors.first().map(|error| DataError::Syntax {
-        line: error.span().map_or(1, |span| lines.at(span.start)),
+        line: error.span().map_or(1, |span| lines.at(span.start).0),
+        column: error.span().map_or(1, |span| lines.at(span.start).1),
         message: error.message().to_owned(),
     });
     (
         Node {
             line: 1,
+            column: 1,
             data: of_table(table.into_inner(), &lines),
         },
         error,
@@ -400,8 +406,20 @@ impl Lines {
         )
     }
 
-    fn at(&self, offset: usize) -> u32 {
-        line_number(self.0.partition_point(|end| *end < offset) + 1)
+    /// Line and column of a byte.
+    fn at(&self, offset: usize) -> (u32, u32) {
+        let line = self.0.partition_point(|end| *end < offset);
+        let before = line.checked_sub(1).and_then(|before| self.0.get(before));
+        let start = before.map_or(0, |end| end + 1);
+        (
+            line_number(line + 1),
+            line_number(offset.saturating_sub(start) + 1),
+        )
+    }
+
+    fn node(&self, offset: usize, data: Data) -> Node {
+        let (line, column) = self.at(offset);
+        Node { line, column, data }
     }
 }
 
@@ -410,19 +428,10 @@ fn of_table(table: DeTable<'_>, lines: &Lines) -> Data {
         .into_iter()
         .map(|(key, value)| {
             let at = key.span().start;
-            let key = Node {
-                line: lines.at(at),
-                data: Data::Text(key.into_inner().into()),
-            };
-            let line = lines.at(value.span().start);
-            (
-                at,
-                key,
-                Node {
-                    line,
-                    data: of_value(value.into_inner(), lines),
-                },
-            )
+            let key = lines.node(at, Data::Text(key.into_inner().into()));
+            let start = value.span().start;
+            let value = lines.node(start, of_value(value.into_inner(), lines));
+            (at, key, value)
         })
         .collect();
     pairs.sort_by_key(|(at, ..)| *at);
@@ -445,11 +454,8 @@ fn of_value(value: DeValue<'_>, lines: &Lines) -> Data {
             items
                 .into_iter()
                 .map(|item| {
-                    let line = lines.at(item.span().start);
-                    Node {
-                        line,
-                        data: of_value(item.into_inner(), lines),
-                    }
+                    let start = item.span().start;
+                    lines.node(start, of_value(item.into_inner(), lines))
                 })
                 .collect(),
         ),

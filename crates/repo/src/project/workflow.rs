@@ -216,6 +216,7 @@ pub(super) fn github(path: &str, root: &Node) -> Workflow {
             .map(|name| {
                 let nothing = Node {
                     line: name.line,
+                    column: 1,
                     data: Data::Plain("".into()),
                 };
                 (name, nothing)
