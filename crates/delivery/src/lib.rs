@@ -5,5 +5,7 @@
 //! Not here: what a repository is (room `repo`), undo (room `engine`), reading the command line.
 //! Start reading at [`staged`], then [`guard`].
 
+pub mod builtin;
 pub mod guard;
+pub mod precommit;
 pub mod staged;
