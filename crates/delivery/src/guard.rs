@@ -13,9 +13,15 @@
 
 mod added;
 pub mod config;
+mod dangling;
 mod gone;
+mod ignores;
+mod mass;
 #[cfg(test)]
 mod memory;
+mod message;
+pub mod replay;
+pub mod source;
 
 use std::borrow::Cow;
 
@@ -238,6 +244,17 @@ pub fn judge(question: &Question<'_>, contents: &dyn Contents) -> Result<Judgeme
     let look = added::look(question, contents, &mut judgement)?;
     let gone = gone::of(question, &look);
     gone::protected(question, &gone, &mut judgement);
+    let ignores = ignores::changed(question);
+    if !gone.is_empty() || !ignores.is_empty() {
+        judgement.has_read_tree = true;
+        let tree = contents.tree()?;
+        dangling::tell(question, contents, &tree, &gone, &mut judgement)?;
+        mass::tell(question, &tree, &gone, &mut judgement);
+        ignores::tell(question, contents, tree, &ignores, &mut judgement)?;
+    }
+    if let Some(message) = question.message {
+        message::tell(question, message, &gone, &mut judgement);
+    }
     judgement
         .stops
         .sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
@@ -247,6 +264,11 @@ pub fn judge(question: &Question<'_>, contents: &dyn Contents) -> Result<Judgeme
 /// Returns a path as text; bytes that are no UTF-8 are replaced.
 fn text(path: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(path)
+}
+
+/// Says whether a path ends in `.py`, as Python itself looks for it: capitals count.
+fn is_python(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, end)| end == "py")
 }
 
 /// Quotes a path for a shell; plain ones stay as they are. Control characters, which no shell line shows as they are,

@@ -265,7 +265,7 @@ impl Page {
 }
 
 /// Says what kind of page a path is; `None` for what is no page.
-fn page_kind(path: &str) -> Option<PageKind> {
+pub fn page_kind(path: &str) -> Option<PageKind> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let (stem, extension) = (stem.to_ascii_lowercase(), extension.to_ascii_lowercase());
@@ -296,7 +296,7 @@ fn page_kind(path: &str) -> Option<PageKind> {
 }
 
 /// Says whether a folder holds what other people wrote.
-pub(crate) fn is_foreign(folder: &str) -> bool {
+pub fn is_foreign(folder: &str) -> bool {
     folder.split('/').any(|part| {
         matches!(
             part,

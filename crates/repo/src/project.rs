@@ -486,7 +486,8 @@ fn is_other_ci(path: &str) -> bool {
         || path.starts_with(".forgejo/workflows/")
 }
 
-fn is_project_file(path: &str) -> bool {
+/// Says whether [`Project::read`] reads the file at a path, by its name.
+pub fn is_project_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     workflow::is_github(path)
         || workflow::is_action(name)

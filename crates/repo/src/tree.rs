@@ -178,6 +178,20 @@ impl Tree {
         }
     }
 
+    /// Makes a tree of tracked files whose contents the caller has, as far as it wants them read: two trees that
+    /// differ in a few files share the rest. A path that comes twice counts once.
+    pub fn assembled(mut files: Vec<File>, contents: BTreeMap<Oid, Arc<[u8]>>) -> Self {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.dedup_by(|a, b| a.path == b.path);
+        Self {
+            files,
+            missing: Vec::new(),
+            ignored_by: BTreeMap::new(),
+            contents: Contents::Blobs(contents),
+            unread: Vec::new(),
+        }
+    }
+
     /// Returns every file, tracked or not, sorted by path.
     pub fn files(&self) -> &[File] {
         &self.files

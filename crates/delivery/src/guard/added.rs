@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Longer contents are data: their length is judged, not their bytes.
-const MAX_READ_BYTES: u64 = 1024 * 1024;
+pub(super) const MAX_READ_BYTES: u64 = 1024 * 1024;
 /// Names of the content that is nothing, in both kinds of repository.
 const EMPTY: [&str; 2] = [
     "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",

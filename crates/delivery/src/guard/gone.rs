@@ -24,6 +24,7 @@ pub(super) enum Going<'q> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gone<'q> {
     pub(super) path: &'q [u8],
+    pub(super) before: Entry,
     pub(super) going: Going<'q>,
 }
 
@@ -56,6 +57,7 @@ pub(super) fn of<'q>(question: &Question<'q>, look: &Look) -> Vec<Gone<'q>> {
         };
         gone.push(Gone {
             path: &change.path,
+            before,
             going,
         });
     }
