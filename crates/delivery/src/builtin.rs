@@ -10,11 +10,36 @@
 
 mod added_large_files;
 pub mod args;
+mod aws;
+mod branch;
+mod byte_order_marker;
+mod case_conflict;
+mod check_json;
+mod check_toml;
+mod check_xml;
+mod check_yaml;
 mod contents_sorter;
 mod end_of_file;
+mod json;
+mod merge_conflict;
 mod meta;
+mod mixed_line_ending;
+mod names;
+mod new_submodules;
+mod permalinks;
+mod pretty_json;
+mod private_key;
+mod python;
+mod python_tokens;
+mod requirements;
+mod shebangs;
+mod simple_yaml;
+mod symlinks;
+mod tests_naming;
 mod text;
 mod trailing_whitespace;
+mod xml;
+mod yaml12;
 
 use crate::precommit::{Config, Given, Pattern, Stage, Tags};
 use crate::staged::Mode;
@@ -277,11 +302,39 @@ const BEFORE: &[Stage] = &[Stage::PreCommit, Stage::PrePush, Stage::Manual];
 /// Every check, by id.
 pub const ALL: &[&About] = &[
     &added_large_files::ABOUT,
+    &python::AST,
+    &python::LITERALS,
+    &case_conflict::ABOUT,
+    &python_tokens::DOCSTRING,
+    &shebangs::HAVE,
     &meta::APPLY,
+    &names::WINDOWS,
+    &check_json::ABOUT,
+    &merge_conflict::ABOUT,
+    &shebangs::ARE,
+    &symlinks::BROKEN,
+    &check_toml::ABOUT,
     &meta::EXCLUDES,
+    &permalinks::ABOUT,
+    &check_xml::ABOUT,
+    &check_yaml::ABOUT,
+    &python::DEBUG,
+    &symlinks::DESTROYED,
+    &aws::ABOUT,
+    &private_key::ABOUT,
+    &python_tokens::QUOTES,
     &end_of_file::ABOUT,
     &contents_sorter::ABOUT,
+    &byte_order_marker::ABOUT,
+    &new_submodules::ABOUT,
+    &names::SUBMODULES,
     &meta::IDENTITY,
+    &mixed_line_ending::ABOUT,
+    &tests_naming::ABOUT,
+    &branch::ABOUT,
+    &pretty_json::ABOUT,
+    &requirements::ABOUT,
+    &simple_yaml::ABOUT,
     &trailing_whitespace::ABOUT,
 ];
 

@@ -33,6 +33,7 @@ mod scopes;
 mod signature;
 mod source;
 mod standard;
+pub mod syntax;
 mod traces;
 mod values;
 

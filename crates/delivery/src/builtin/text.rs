@@ -27,6 +27,15 @@ pub(super) fn repr(text: &str) -> String {
     out
 }
 
+/// Returns a path as `shlex.quote` does.
+pub(super) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\"'\"'"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +43,8 @@ mod tests {
     #[test]
     fn quotes_are_chosen_as_python_chooses_them() {
         assert_eq!(repr("a'b"), "\"a'b\"");
+        assert_eq!(quoted("a b'c"), "'a b'\"'\"'c'");
+        assert_eq!(quoted("a/b.py"), "a/b.py");
         assert_eq!(repr("a'\"\n\\\u{1}"), r#"'a\'"\n\\\x01'"#);
     }
 }
