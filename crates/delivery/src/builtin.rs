@@ -506,6 +506,58 @@ pub(crate) mod tests {
         assert!(find("no-such-check").is_none());
     }
 
+    /// Runs every check of files, with arguments that make it look hardest.
+    fn all_on(bytes: &[u8]) {
+        for about in ALL {
+            for args in [
+                &[][..],
+                &["--unsafe"],
+                &["--autofix"],
+                &["--assume-in-merge"],
+                &["--unique"],
+            ] {
+                let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+                let Ok(Check::Files(check)) = about.with_args(&args) else {
+                    continue;
+                };
+                let file = File {
+                    path: b"a.py",
+                    mode: Mode::Executable,
+                    size: bytes.len() as u64,
+                    bytes,
+                };
+                let verdict = check.check(&file, &Around::default());
+                assert_ne!(
+                    verdict.outcome,
+                    Outcome::Fixed(bytes.to_vec()),
+                    "{}",
+                    about.id
+                );
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            all_on(&bytes);
+        }
+
+        #[test]
+        fn no_text_panics(text in "[\\[\\]{}()<>\"'!&*#%@:;,.=?/|\\\\ \\n\\r\\ta-f0-3é\u{feff}-]{0,120}") {
+            all_on(text.as_bytes());
+        }
+
+        #[test]
+        fn what_is_fixed_stays_fixed(text in "[ab \\t\\r\\n\\x0c]{0,60}") {
+            for id in ["trailing-whitespace", "end-of-file-fixer", "mixed-line-ending", "file-contents-sorter"] {
+                if let Outcome::Fixed(fixed) = on(id, &[], "a", text.as_bytes()).outcome {
+                    proptest::prop_assert_eq!(on(id, &[], "a", &fixed).outcome, Outcome::Clean, "{}", id);
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_repository_is_known_by_its_addresses() {
         for url in [

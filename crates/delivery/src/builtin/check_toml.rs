@@ -26,6 +26,9 @@ impl FileCheck for Toml {
         let Ok(text) = std::str::from_utf8(file.bytes) else {
             return Verdict::broken(format!("{path}: no UTF-8"));
         };
+        if text.starts_with('\u{feff}') {
+            return Verdict::broken(format!("{path}:1: a byte-order mark"));
+        }
         let (_, errors) = toml::de::DeTable::parse_recoverable(text);
         let Some(error) = errors.first() else {
             return Verdict::clean();

@@ -27,7 +27,7 @@ pub(super) const ABOUT: About = About {
         ),
     ],
     differs: &[
-        "YAML 1.2 is read as its specification has it; the script's reader refuses a tab after `key:` and takes some indentation that the specification refuses",
+        "YAML 1.2 is read as its specification has it; the script's reader refuses a tab after `key:` and an empty key in `[: x]`, and takes a `#` right behind a quoted text, directives within a document and a block text (`|`) at the margin",
         "lists as keys are not compared with each other",
         "`%YAML 1.1` changes nothing",
         "nesting deeper than 250 is refused",
@@ -85,6 +85,9 @@ impl Yaml {
             block_nesting_limit: MAX_DEPTH,
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if let Some(line) = end_without_document(text) {
+            return Err((line, "the end of a document that did not begin".to_owned()));
+        }
         let mut loader = Loader::default();
         for next in Parser::new_from_str_with_options(text, options) {
             let (event, span) =
@@ -97,6 +100,23 @@ impl Yaml {
         }
         Ok(())
     }
+}
+
+/// Finds a line `...` with no document before it: the script's reader refuses what the specification allows.
+fn end_without_document(text: &str) -> Option<usize> {
+    let mut is_open = false;
+    let mut lines = text.split('\n').enumerate();
+    lines
+        .find(|(_, line)| {
+            let rest = line.strip_prefix("...");
+            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r'])) {
+                return !std::mem::replace(&mut is_open, false);
+            }
+            let start = line.trim_ascii();
+            is_open |= !start.is_empty() && !start.starts_with('#') && !line.starts_with('%');
+            false
+        })
+        .map(|(at, _)| at + 1)
 }
 
 fn is_unprintable(c: char) -> bool {
@@ -167,6 +187,9 @@ impl Loader {
                     self.anchors.insert(anchor, Anchored::Scalar(value.clone()));
                 }
                 let is_merge = is_plain && tag.is_none() && text == "<<";
+                if is_merge && !self.is_at_key() {
+                    return Err("no constructor for `<<`".to_owned());
+                }
                 self.value(&Anchored::Scalar(value), is_merge)?;
             }
             Event::Alias(id) => {

@@ -14,7 +14,7 @@ use super::args::{ArgError, Options};
 use super::{About, Check, File, FileCheck, PLAIN, Surroundings, Verdict};
 
 const NEWEST: &str = "the newest Python is read, whichever one is installed; brackets deeper than 200, indentation deeper than 100 and more than 1,000 operators in one expression are refused";
-const ENCODINGS: &str = "a file in another encoding than UTF-8 is read byte by byte as Latin-1, whichever encoding it names";
+const ENCODINGS: &str = "bytes that are no UTF-8 are told in comments too, as Python does when it runs the file; a file in another encoding than UTF-8 is read byte by byte as Latin-1, whichever encoding it names";
 
 pub(super) const AST: About = About {
     id: "check-ast",

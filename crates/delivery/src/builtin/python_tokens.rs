@@ -84,7 +84,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
             is_line_start = cutter.token(*byte)?;
         }
     }
-    if cutter.brackets > 0 {
+    if cutter.brackets != 0 {
         return Err("EOF in multi-line statement");
     }
     Ok(cutter.tokens)
@@ -95,7 +95,8 @@ struct Cutter<'a> {
     at: usize,
     line: usize,
     line_start: usize,
-    brackets: usize,
+    /// How many are open; below zero where more were closed, which `tokenize` passes over too.
+    brackets: isize,
     indents: Vec<usize>,
     tokens: Vec<Token>,
 }
@@ -120,7 +121,7 @@ impl Cutter<'_> {
         let column = indentation(self.rest());
         let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | 12);
         self.at += self.rest().iter().take_while(is_blank).count();
-        if matches!(self.rest().first(), None | Some(b'#' | b'\r' | b'\n')) {
+        if matches!(self.rest(), [] | [b'#' | b'\n', ..] | [b'\r', b'\n', ..]) {
             return Ok(());
         }
         let current = self.indents.last().copied().unwrap_or(0);
@@ -142,7 +143,7 @@ impl Cutter<'_> {
         let start = self.at;
         match byte {
             b' ' | b'\t' | 12 => self.at += 1,
-            b'\\' if matches!(self.bytes.get(start + 1), Some(b'\n' | b'\r')) => {
+            b'\\' if line_end(self.bytes.get(start + 1..).unwrap_or_default()) > 0 => {
                 self.at += 1;
                 self.at += line_end(self.rest());
                 self.next_line();
@@ -150,7 +151,7 @@ impl Cutter<'_> {
                     return Err("EOF in multi-line statement");
                 }
             }
-            b'\n' | b'\r' => {
+            b'\n' | b'\r' if line_end(self.rest()) > 0 => {
                 self.at += line_end(self.rest());
                 self.push(Kind::Blank, start);
                 self.next_line();
@@ -178,7 +179,7 @@ impl Cutter<'_> {
         let start = self.at;
         match byte {
             b'(' | b'[' | b'{' => self.brackets += 1,
-            b')' | b']' | b'}' => self.brackets = self.brackets.saturating_sub(1),
+            b')' | b']' | b'}' => self.brackets -= 1,
             _ => {}
         }
         let is_word = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_' || **byte >= 0x80;
@@ -199,21 +200,21 @@ impl Cutter<'_> {
         self.at = end;
         self.push(if is_formatted { Kind::Code } else { Kind::Text }, start);
         let string = &self.bytes[start..end];
-        if let Some(last) = memchr::memrchr2(b'\n', b'\r', string) {
-            self.line += line_ends(string);
+        if let Some(last) = memchr::memrchr(b'\n', string) {
+            self.line += memchr::memchr_iter(b'\n', string).count();
             self.line_start = start + last + 1;
         }
         Ok(())
     }
 }
 
+/// Length of the line end that is here; 0 where none is. To `tokenize` a lone carriage return is none.
 fn line_end(bytes: &[u8]) -> usize {
-    if bytes.starts_with(b"\r\n") { 2 } else { 1 }
-}
-
-fn line_ends(bytes: &[u8]) -> usize {
-    let pairs = memchr::memmem::find_iter(bytes, b"\r\n").count();
-    memchr::memchr2_iter(b'\n', b'\r', bytes).count() - pairs
+    match bytes {
+        [b'\r', b'\n', ..] => 2,
+        [b'\n', ..] => 1,
+        _ => 0,
+    }
 }
 
 /// How far in a line begins; a tab goes to the next multiple of eight.
@@ -260,10 +261,10 @@ fn string_end(bytes: &[u8], at: usize) -> Result<Option<usize>, &'static str> {
             Some(b'\\') => {
                 place += 1;
                 if let Some(rest) = bytes.get(place..).filter(|rest| !rest.is_empty()) {
-                    place += line_end(rest);
+                    place += line_end(rest).max(1);
                 }
             }
-            Some(b'\n' | b'\r') if !is_long => return Ok(None),
+            Some(b'\n') if !is_long => return Ok(None),
             Some(byte) if *byte == quote => {
                 if !is_long {
                     return Ok(Some(place + 1));

@@ -239,10 +239,7 @@ impl<'a> Reader<'a> {
             self.quoted()?;
             true
         } else if self.take("PUBLIC") {
-            self.blanks();
-            self.quoted()?;
-            self.blanks();
-            self.quoted()?;
+            self.public()?;
             true
         } else {
             false
@@ -270,6 +267,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a public name and where it is to be found.
+    fn public(&mut self) -> Found {
+        let is_plain =
+            |c: char| c.is_ascii_alphanumeric() || "- \r\n'()+,./:=?;!*#@$_%".contains(c);
+        if !self.blanks() || !self.quoted()?.chars().all(is_plain) || !self.blanks() {
+            return Err("a public name is not well-formed");
+        }
+        self.quoted().map(|_| ())
+    }
+
     /// Goes over declarations and keeps the names of entities.
     fn subset(&mut self) -> Found {
         loop {
@@ -288,13 +295,7 @@ impl<'a> Reader<'a> {
                     return Err("expected `;`");
                 }
             } else if self.take("<!ENTITY") {
-                self.blanks();
-                let is_parameter = self.take("%") && self.blanks();
-                let name = self.name()?;
-                if !is_parameter {
-                    self.entities.insert(name);
-                }
-                self.rest_of_declaration()?;
+                self.entity()?;
             } else if ["<!ELEMENT", "<!ATTLIST", "<!NOTATION"]
                 .iter()
                 .any(|start| self.take(start))
@@ -304,6 +305,36 @@ impl<'a> Reader<'a> {
                 return Err("DOCTYPE not well-formed");
             }
         }
+    }
+
+    /// Reads the declaration of an entity: a text, or where it is to be found.
+    fn entity(&mut self) -> Found {
+        const WRONG: &str = "the declaration of an entity is not well-formed";
+        let need = |is_there: bool| if is_there { Ok(()) } else { Err(WRONG) };
+        need(self.blanks())?;
+        let is_parameter = self.take("%");
+        if is_parameter {
+            need(self.blanks())?;
+        }
+        let name = self.name()?;
+        need(self.blanks())?;
+        if self.take("SYSTEM") {
+            need(self.blanks())?;
+            self.quoted()?;
+        } else if self.take("PUBLIC") {
+            self.public()?;
+        } else {
+            self.quoted()?;
+        }
+        if self.blanks() && !is_parameter && self.take("NDATA") {
+            need(self.blanks())?;
+            self.name()?;
+            self.blanks();
+        }
+        if !is_parameter {
+            self.entities.insert(name);
+        }
+        need(self.take(">"))
     }
 
     fn rest_of_declaration(&mut self) -> Found {
