@@ -89,6 +89,9 @@ fn index(code: &Code, module: &Module) -> Option<usize> {
         .ok()
 }
 
+/// Parameters whose callers were asked for the class of what they give, and one more than the steps left then.
+type Asked<'n> = HashMap<(usize, u32, &'n str), u8>;
+
 /// Puts the callers together.
 pub(super) struct Joiner<'a> {
     code: &'a Code,
@@ -205,7 +208,7 @@ impl<'a> Joiner<'a> {
                     scope: call.scope,
                     line: call.line,
                 };
-                let class = self.class_of(place, object, DEPTH);
+                let class = self.class_of(place, object, DEPTH, &mut Asked::new());
                 let of_class = class.and_then(|(owner, class)| self.method(owner, class, method));
                 match of_class {
                     Some(target) => self.add(target, at, call.scope, Some(index), true),
@@ -230,13 +233,24 @@ impl<'a> Joiner<'a> {
         Some((owner, u32::try_from(found).ok()))
     }
 
-    /// Returns the class of the object that `name` holds.
-    fn class_of(&self, place: Place, name: &str, depth: u8) -> Option<(usize, &'a Class)> {
+    /// Returns the class of the object that `name` holds. `asked` is what this question came by without an answer.
+    fn class_of<'n>(
+        &self,
+        place: Place,
+        name: &'n str,
+        depth: u8,
+        asked: &mut Asked<'n>,
+    ) -> Option<(usize, &'a Class)>
+    where
+        'a: 'n,
+    {
         let depth = depth.checked_sub(1)?;
         if let Some((value, there)) = self.names.value(place, name, depth) {
             return match value {
                 Value::Call(made, _) => self.names.class(there.module, made),
-                Value::Name(other) if other.as_ref() != name => self.class_of(there, other, depth),
+                Value::Name(other) if other.as_ref() != name => {
+                    self.class_of(there, other, depth, asked)
+                }
                 _ => None,
             };
         }
@@ -249,6 +263,13 @@ impl<'a> Joiner<'a> {
             .iter()
             .skip(is_method)
             .position(|p| p.name.as_ref() == name)?;
+        // Functions that hand one object round call each other on many ways: each is asked once, and again only from
+        // nearer, where more steps are left.
+        let before = asked.entry((place.module, scope, name)).or_default();
+        if *before > depth {
+            return None;
+        }
+        *before = depth + 1;
         let callers = self.callers.of(place.module, Some(scope));
         callers
             .iter()
@@ -267,7 +288,7 @@ impl<'a> Joiner<'a> {
                     line: call.line,
                 };
                 match client::argument(call, name, at)? {
-                    Value::Name(given) => self.class_of(there, given, depth),
+                    Value::Name(given) => self.class_of(there, given, depth, asked),
                     Value::Call(made, _) => self.names.class(there.module, made),
                     _ => None,
                 }

@@ -256,3 +256,29 @@ fn what_stops_a_call_is_told() {
             .all(|call| call.reachable == Some(false))
     );
 }
+
+/// Once, each way on which functions hand one object round was followed anew: a file of 44,700 lines took 12 s of the 16 s
+/// of an audit. With twelve functions that call each other there are more ways than can be walked in a day.
+#[test]
+fn an_object_that_many_functions_hand_round_is_followed_once() {
+    let mut text = String::from("import requests\n");
+    for at in 0..24 {
+        text.push_str(&format!("def step_{at}(broker):\n    broker.fetch()\n"));
+        for other in 0..24 {
+            text.push_str(&format!("    step_{other}(broker)\n"));
+        }
+    }
+    text.push_str(
+        "class Broker:\n    def fetch(self):\n        \
+         return requests.get('https://api.polygon.io/v2/aggs/ticker/A/prev')\n\
+         if __name__ == '__main__':\n    step_0(Broker())\n",
+    );
+    let map = map(&[("bot.py", &text)]);
+    let call = map.calls.first().unwrap();
+    assert_eq!(call.is_reachable, Some(true));
+    assert!(
+        call.entry_points
+            .iter()
+            .any(|name| name.as_ref() == "bot.py")
+    );
+}
