@@ -22,6 +22,7 @@ use tradewind_repo::{Location, RepoError};
 
 use crate::demote;
 use crate::finding::{Area, Finding};
+use crate::idle;
 use crate::progress::Progress;
 use crate::quotes::is_shelved;
 use crate::report::Repository;
@@ -148,7 +149,7 @@ pub fn run(request: &Request) -> Result<Audit, RepoError> {
     audit.leave_shelved();
     demote::beside_the_program(&mut audit.findings);
     demote::behind_a_broken_import(&mut audit.findings);
-    demote::one_habit(&mut audit.findings);
+    idle::make_remarks(&mut audit.findings, &sources.context());
     Ok(audit)
 }
 

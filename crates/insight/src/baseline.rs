@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
 use crate::identity::Identity;
+use crate::report::Told;
 
 /// Version of the file's form.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -54,13 +54,15 @@ pub enum BaselineError {
 }
 
 impl Baseline {
-    /// Writes down these findings.
-    pub fn of<'f>(findings: impl Iterator<Item = (&'f Identity, &'f Finding)>) -> Self {
-        let mut findings: Vec<_> = findings
-            .map(|(identity, finding)| Known {
-                identity: identity.clone(),
-                rule: finding.rule.clone(),
-                title: finding.title.clone(),
+    /// Writes down these findings, and of a joined one each that it tells.
+    pub fn of<'f>(told: impl Iterator<Item = &'f Told>) -> Self {
+        let mut findings: Vec<_> = told
+            .flat_map(|told| {
+                told.parts().map(|part| Known {
+                    identity: part.identity,
+                    rule: told.finding.rule.clone(),
+                    title: part.title,
+                })
             })
             .collect();
         // By rule, so that the file changes little when an audit changes little.

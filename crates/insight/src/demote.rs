@@ -1,14 +1,12 @@
-//! What is right and nobody would act on, whatever rule found it: such findings become remarks, and what many files
-//! have in common is told once.
+//! What is right and nobody would act on, whatever rule found it: such findings become remarks.
 //!
 //! Measured: of findings in folders for trials and leftovers, and of second mistakes in files that cannot be loaded
 //! anyway, most were true and useless (`docs/audit/precision-k.md`).
-//! Not here: what one rule knows about its own shapes.
+//! Not here: what one rule knows about its own shapes, and what has one cause (`cause.rs`).
 
 use std::collections::BTreeSet;
 
-use crate::finding::{Area, Confidence, Evidence, Finding};
-use crate::rule::MAX_EVIDENCE;
+use crate::finding::{Area, Confidence, Finding};
 
 /// Folders that hold trials and leftovers, by name.
 const TRIALS: &[&str] = &[
@@ -46,44 +44,6 @@ pub(crate) fn beside_the_program(findings: &mut [Finding]) {
         if lies_there {
             finding.confidence = Confidence::Possible;
         }
-    }
-}
-
-/// Rules that see one file each: what many files have in common is one habit, or one file that was copied.
-const OF_ONE_FILE: &[&str] = &["hidden-definition", "unbound-name"];
-
-/// More findings than this of one such rule are told together.
-const MAX_APART: usize = 3;
-
-/// Tells together what many files have in common.
-pub(crate) fn one_habit(findings: &mut Vec<Finding>) {
-    for rule in OF_ONE_FILE {
-        let is_one = |finding: &Finding| finding.rule == *rule && !finding.is_remark();
-        let count = findings.iter().filter(|finding| is_one(finding)).count();
-        if count <= MAX_APART {
-            continue;
-        }
-        let (alike, rest): (Vec<Finding>, Vec<Finding>) =
-            std::mem::take(findings).into_iter().partition(is_one);
-        *findings = rest;
-        let mut alike = alike.into_iter();
-        let Some(mut first) = alike.next() else {
-            continue;
-        };
-        for other in alike {
-            first.severity = first.severity.max(other.severity);
-            first.evidence.extend(other.evidence.into_iter().next());
-        }
-        first.title = format!("{}; {} more files have the like", first.title, count - 1);
-        // As many as any finding has.
-        let more = first.evidence.len().saturating_sub(MAX_EVIDENCE);
-        if more > 0 {
-            first.evidence.truncate(MAX_EVIDENCE);
-            first
-                .evidence
-                .push(Evidence::repository(format!("and {more} more")));
-        }
-        findings.push(first);
     }
 }
 
@@ -164,19 +124,6 @@ mod tests {
         beside_the_program(&mut all);
         let remarks: Vec<bool> = all.iter().map(Finding::is_remark).collect();
         assert_eq!(remarks, [true, false, false]);
-    }
-
-    #[test]
-    fn what_many_files_have_is_told_once() {
-        let mut all: Vec<Finding> = (0..30)
-            .map(|at| finding("unbound-name", "t", &format!("bot/{at}.py"), 1))
-            .collect();
-        all.push(finding("syntax-error", "s", "bot/x.py", 1));
-        one_habit(&mut all);
-        assert_eq!(all.len(), 2);
-        let told = all.iter().find(|one| one.rule == "unbound-name").unwrap();
-        assert!(told.title.contains("29 more files"), "{}", told.title);
-        assert_eq!(told.evidence.len(), MAX_EVIDENCE + 1);
     }
 
     #[test]

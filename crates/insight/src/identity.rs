@@ -68,7 +68,7 @@ fn key(finding: &Finding) -> String {
 }
 
 /// Puts `#` for each run of digits that stands alone; digits inside names (`ema20`) stay.
-fn without_figures(text: &str) -> String {
+pub(crate) fn without_figures(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut before, mut is_figure) = (' ', false);
     for c in text.chars() {

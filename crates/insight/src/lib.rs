@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod baseline;
+mod cause;
 pub mod config;
 pub mod declared;
 mod demote;
@@ -18,6 +19,7 @@ pub mod finding;
 pub mod fuzz;
 pub mod gone;
 pub mod identity;
+mod idle;
 pub mod pages;
 pub mod progress;
 pub mod pythons;

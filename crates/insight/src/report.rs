@@ -18,6 +18,7 @@ use jiff::civil::Date;
 
 use crate::audit::{Audit, NotChecked, abouts};
 use crate::baseline::Baseline;
+use crate::cause;
 use crate::config::{AuditSection, Suppressions};
 use crate::facts::Facts;
 use crate::finding::{Finding, Severity};
@@ -46,8 +47,30 @@ pub struct Told {
     pub identity: Identity,
     /// What it says.
     pub finding: Finding,
-    /// Whether the last audit did not have it; `None` when none was compared.
+    /// Whether the last audit did not have it, or one of its places; `None` when none was compared.
     pub is_new: Option<bool>,
+    /// What was joined into it because it has the same cause, itself first; empty where it stands alone.
+    pub joined: Vec<Part>,
+}
+
+/// One of the findings that a finding tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Who it is.
+    pub identity: Identity,
+    /// What it would say alone.
+    pub title: String,
+}
+
+impl Told {
+    /// Returns the findings that it tells: baselines and the journal remember each of them.
+    pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        let alone = self.joined.is_empty().then(|| Part {
+            identity: self.identity.clone(),
+            title: self.finding.title.clone(),
+        });
+        alone.into_iter().chain(self.joined.iter().cloned())
+    }
 }
 
 /// What changed since the last audit.
@@ -151,6 +174,7 @@ impl Report {
                     .map(|last| !last.findings.contains_key(&identity)),
                 identity,
                 finding,
+                joined: Vec::new(),
             };
             if let Some(reason) = suppressions.reason(&told.finding) {
                 report.suppressed.push((told, reason));
@@ -162,6 +186,8 @@ impl Report {
                 report.findings.push(told);
             }
         }
+        report.findings = cause::join(report.findings);
+        report.remarks = cause::join(report.remarks);
         report.not_checked.sort();
         report.not_checked.dedup();
         // An audit of some rules cannot say that nothing matches.

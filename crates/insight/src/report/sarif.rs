@@ -167,6 +167,10 @@ fn result(told: &Told, abouts: &[&About], suppressed: Option<&String>, is_known:
     if !commits.is_empty() {
         properties["commits"] = json!(commits);
     }
+    if !told.joined.is_empty() {
+        let identities = told.joined.iter().map(|part| part.identity.as_str());
+        properties["joined"] = json!(identities.collect::<Vec<_>>());
+    }
     result.insert("properties".to_owned(), properties);
     Value::Object(result)
 }

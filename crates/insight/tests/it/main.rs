@@ -7,6 +7,7 @@
 )]
 
 mod bot;
+mod causes;
 mod fixtures;
 mod mistakes;
 mod odd;

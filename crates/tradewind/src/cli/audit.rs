@@ -357,7 +357,7 @@ fn write_baseline(place: &Place, file: &Path, report: &Report) -> Result<(), Fai
         .hint("leave out `--only`"));
     }
     let all = report.all().chain(&report.known);
-    let baseline = Baseline::of(all.map(|told| (&told.identity, &told.finding)));
+    let baseline = Baseline::of(all);
     write(place, file, &baseline.to_text())?;
     terminal::note(format_args!(
         "Wrote {} findings to {}; `--baseline {}` leaves them out.",

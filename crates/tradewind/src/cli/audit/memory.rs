@@ -63,7 +63,13 @@ fn body(top: &Path, report: &Report, took: Duration) -> AuditCompleted {
         *by_rule.entry(told.finding.rule.clone()).or_default() += 1;
     }
     let hidden = report.suppressed.iter().map(|(told, _)| told);
-    let all: Vec<_> = report.all().chain(&report.known).chain(hidden).collect();
+    // A finding that tells several is remembered by each, so that one that comes or goes is said.
+    let all: Vec<_> = report
+        .all()
+        .chain(&report.known)
+        .chain(hidden)
+        .flat_map(|told| told.parts().map(move |part| (told, part)))
+        .collect();
     AuditCompleted {
         path: top.display().to_string(),
         commit: report.repository.commit.clone(),
@@ -78,10 +84,10 @@ fn body(top: &Path, report: &Report, took: Duration) -> AuditCompleted {
         findings: all
             .iter()
             .take(MAX_FINDINGS)
-            .map(|told| AuditFinding {
-                identity: told.identity.to_string(),
+            .map(|(told, part)| AuditFinding {
+                identity: part.identity.to_string(),
                 rule: told.finding.rule.clone(),
-                title: terminal::one_line(&told.finding.title, MAX_TITLE),
+                title: terminal::one_line(&part.title, MAX_TITLE),
             })
             .collect(),
         more_findings: count(all.len().saturating_sub(MAX_FINDINGS)),
