@@ -74,6 +74,8 @@ fn is_name(word: &str) -> bool {
 
 fn entries(lines: &[&str], is_drawing: bool) -> Vec<Listed> {
     let mut found: Vec<Listed> = Vec::new();
+    // Folders that list a few of many: `...` stands for the others.
+    let mut series: Vec<String> = Vec::new();
     // Column, path and whether entries below it can be named.
     let mut above: Vec<(usize, String, bool)> = Vec::new();
     for (number, line) in lines.iter().enumerate() {
@@ -130,6 +132,9 @@ fn entries(lines: &[&str], is_drawing: bool) -> Vec<Listed> {
             Some((_, folder, _)) if !folder.is_empty() => format!("{folder}/{clean}"),
             _ => clean.to_owned(),
         };
+        if matches!(name, "..." | "…") {
+            series.extend(parent.map(|(_, folder, _)| folder.clone()));
+        }
         let is_dot = matches!(name, "." | "./" | "/");
         if is_root && (is_dot || found.is_empty() || is_folder) {
             above.push((
@@ -152,18 +157,32 @@ fn entries(lines: &[&str], is_drawing: bool) -> Vec<Listed> {
             });
         }
     }
+    leave_patterns(&mut found, &series);
+    tell_folders(&mut found);
+    found
+}
+
+/// Leaves out what shows how the files of a folder are called.
+fn leave_patterns(found: &mut Vec<Listed>, series: &[String]) {
+    // `playbook_v1_20260205.md` beside `...` shows how such files are called.
+    found.retain(|entry| {
+        let (folder, name) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
+        !name.contains(|c: char| c.is_ascii_digit()) || !series.iter().any(|of| of == folder)
+    });
+}
+
+fn tell_folders(found: &mut [Listed]) {
     // What has entries below it is a folder, however it is written.
     let mut parents: Vec<String> = Vec::new();
-    for entry in &found {
+    for entry in &*found {
         if let Some((parent, _)) = entry.path.rsplit_once('/') {
             parents.push(parent.to_owned());
         }
     }
     parents.sort_unstable();
-    for entry in &mut found {
+    for entry in found {
         entry.is_folder |= parents.binary_search(&entry.path).is_ok();
     }
-    found
 }
 
 /// Splits an entry into its name and what is said beside it.
@@ -224,6 +243,15 @@ mod tests {
         assert_eq!(
             paths(".\n|-- a.py\n`-- b\n    `-- c.py\n"),
             ["a.py", "b", "b/c.py"]
+        );
+    }
+
+    #[test]
+    fn a_row_of_files_that_goes_on_is_a_pattern() {
+        let block = "bot/\n├── plans/\n│   ├── plan_v1_20260205.md\n│   ├── notes.md\n│   └── ...\n└── run2.py\n";
+        assert_eq!(
+            paths(block),
+            ["bot", "bot/plans", "bot/plans/notes.md", "bot/run2.py"]
         );
     }
 

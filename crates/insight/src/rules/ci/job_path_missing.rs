@@ -1,5 +1,7 @@
 //! Jobs on paths that do not exist.
 
+use std::collections::BTreeSet;
+
 use crate::gone::deletion;
 use tradewind_repo::project::commands::{Use, mentions};
 use tradewind_repo::project::presence::{Presence, path_presence};
@@ -34,6 +36,7 @@ impl Rule for JobPathMissing {
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         for workflow in &context.project.workflows {
             let mut places = named_paths(context, workflow);
+            let mut started = BTreeSet::new();
             let scripts = context.project.scripts();
             for script in scripts
                 .iter()
@@ -46,6 +49,9 @@ impl Rule for JobPathMissing {
                 };
                 for mention in mentions(script.text, origin) {
                     // What is started or installed belongs to the rule `entry-point-missing`.
+                    if matches!(mention.usage, Use::Starts) {
+                        started.extend(mention.place.as_deref().map(str::to_owned));
+                    }
                     let is_ours = matches!(mention.usage, Use::Tests | Use::Enters | Use::Reads);
                     if is_ours && mention.presence(context.tree, &[]) == Presence::Absent {
                         places.push((
@@ -69,7 +75,9 @@ impl Rule for JobPathMissing {
             // Reports and builds are made by the job itself.
             let text = context.tree.text(&workflow.path).unwrap_or_default();
             places.retain(|(line, written, path)| {
-                !is_product(path) && !is_written_before(&text, *line, written)
+                !is_product(path)
+                    && !started.contains(path)
+                    && !is_written_before(&text, *line, written)
             });
             if places.is_empty() {
                 continue;
@@ -100,21 +108,22 @@ impl Rule for JobPathMissing {
 /// Files that test runners and build tools write under names of their own.
 fn is_product(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or(path);
-    matches!(
-        last,
-        "coverage.xml"
-            | "coverage.json"
-            | "coverage.lcov"
-            | "lcov.info"
-            | ".coverage"
-            | "htmlcov"
-            | "junit.xml"
-            | "pytest.xml"
-            | "test-results.xml"
-            | "dist"
-            | "build"
-            | "bandit-report.json"
-    )
+    let mut folders = path.split('/');
+    // `cd dist/MyBot`: what lies in there is what a build wrote.
+    folders.any(|folder| matches!(folder, "dist" | "build"))
+        || matches!(
+            last,
+            "coverage.xml"
+                | "coverage.json"
+                | "coverage.lcov"
+                | "lcov.info"
+                | ".coverage"
+                | "htmlcov"
+                | "junit.xml"
+                | "pytest.xml"
+                | "test-results.xml"
+                | "bandit-report.json"
+        )
 }
 
 /// Says whether an earlier line of the workflow writes a file: `asv compare > gate.log`, `… | tee gate.log`.

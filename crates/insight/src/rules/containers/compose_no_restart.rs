@@ -27,12 +27,9 @@ impl Rule for ComposeNoRestart {
     }
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
-        for compose in context
-            .project
-            .compose
-            .iter()
-            .filter(|compose| is_deployed(&compose.path) && !is_laid_over(context, compose))
-        {
+        for compose in context.project.compose.iter().filter(|compose| {
+            is_deployed(&compose.path) && !is_a_tool(compose) && !is_laid_over(context, compose)
+        }) {
             let left: Vec<&Service> = compose
                 .services
                 .iter()
@@ -73,6 +70,22 @@ fn is_deployed(path: &str) -> bool {
         && !["override", "local", "debug", "ci.", "base", "build"]
             .iter()
             .any(|word| name.contains(word))
+}
+
+/// Says whether a file beside the usual one starts ready-made images alone (`docker-compose.pact.yml`): tools that
+/// somebody starts for a while.
+fn is_a_tool(compose: &Compose) -> bool {
+    let name = compose.path.rsplit('/').next().unwrap_or(&compose.path);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let is_usual = matches!(stem, "docker-compose" | "compose")
+        || ["prod", "deploy", "live", "server"]
+            .iter()
+            .any(|word| stem.contains(word));
+    !is_usual
+        && compose
+            .services
+            .iter()
+            .all(|service| service.build.is_none())
 }
 
 fn lacks(service: &Service) -> bool {

@@ -81,8 +81,8 @@ impl Rule for DroppedDeploymentFiles {
                         continue;
                     }
                     let gone = deletion(context.history, &path);
-                    // A mounted file that was never there may be made on the server.
-                    if gone.is_none() && verb == "mounts" {
+                    // A mounted file that was never there may be made on the server; one that is ignored is.
+                    if verb == "mounts" && (gone.is_none() || is_made_there(context, &path)) {
                         findings.not_checked(format!(
                             "{}:{line}: {path} may be made on the server",
                             compose.path
@@ -129,6 +129,14 @@ fn report(
     }
     evidence.extend(deletion(context.history, path));
     findings.add(title, evidence);
+}
+
+/// Says whether each server has a file of its own: git ignores it, or a template of it lies beside it.
+fn is_made_there(context: &Context<'_>, path: &str) -> bool {
+    context.documents.is_ignored(path)
+        || [".template", ".example", ".sample", ".dist"]
+            .iter()
+            .any(|end| context.tree.has(&format!("{path}{end}")))
 }
 
 /// Says whether a mounted path is a file of configuration, by its ending.

@@ -33,6 +33,7 @@ impl Rule for UndeclaredPackage {
 
     fn check(&self, context: &Context<'_>, findings: &mut Findings) {
         let declared = Declared::of(context);
+        let installed = installed_by_hand(context);
         let mut missing: BTreeMap<&str, Vec<(&str, u32)>> = BTreeMap::new();
         let mut undecided = BTreeSet::new();
         let mut needed = BTreeSet::new();
@@ -70,6 +71,7 @@ impl Rule for UndeclaredPackage {
                     || declared.brings(package)
                     || declared.offers(package)
                     || declared.has_fork_of(package)
+                    || installed.iter().any(|word| brings(word, package))
             });
             let may_come_along = packages
                 .iter()
@@ -194,6 +196,44 @@ fn is_on_a_page(context: &Context<'_>) -> bool {
     pages
         .filter_map(|page| context.tree.text(&page.path))
         .any(|text| text.contains("pip install ") || text.contains("pip3 install "))
+}
+
+/// Returns what pages tell to install beside the lists: `pip install git+https://host/someone/bt-ccxt-store`.
+fn installed_by_hand(context: &Context<'_>) -> BTreeSet<String> {
+    let pages = context.documents.pages.iter();
+    let texts = pages.filter_map(|page| context.tree.text(&page.path));
+    let mut found = BTreeSet::new();
+    for text in texts {
+        for line in text.lines() {
+            let Some((_, words)) = line
+                .split_once("pip install ")
+                .or_else(|| line.split_once("pip3 install "))
+            else {
+                continue;
+            };
+            let names = words
+                .split_whitespace()
+                .take(MAX_WORDS)
+                .filter(|word| !word.starts_with('-'))
+                .filter_map(|word| word.trim_matches(['`', '"', '\'']).rsplit('/').next());
+            found.extend(names.map(|name| name.trim_end_matches(".git").to_ascii_lowercase()));
+        }
+    }
+    found
+}
+
+/// Most words of one line that are read as packages.
+const MAX_WORDS: usize = 40;
+
+/// Says whether an installed distribution is a package, or one for it by its name: `bt-ccxt-store` needs `ccxt`.
+fn brings(installed: &str, package: &str) -> bool {
+    let package = package.to_ascii_lowercase().replace('_', "-");
+    let installed = installed.replace('_', "-");
+    let bare = installed
+        .split(['=', '<', '>', '[', '~'])
+        .next()
+        .unwrap_or_default();
+    bare == package || !package.contains('-') && bare.split('-').any(|part| part == package)
 }
 
 /// What something that starts loads at its first lines is missing for sure where nothing else brings it.

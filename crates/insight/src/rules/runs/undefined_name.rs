@@ -238,13 +238,20 @@ fn report_fragment(
         .map(|(line, name)| quotes.noted(path, line, name))
         .collect();
     let finding = grouped(findings, title, evidence);
-    let breaks_import = |place: &&Unbound| place.scope.is_none() && place.swallowed_at.is_none();
+    let breaks_import = |place: &&Unbound| is_at_import(module, place);
     if Code::is_test(path) {
         finding.area = Area::Tests;
         finding.severity = Severity::Medium;
     } else if by_name.values().flatten().any(breaks_import) && code.is_loaded(path) {
         finding.severity = Severity::Critical;
     }
+}
+
+/// Says whether a place is reached when its file is loaded; behind the main guard it is not.
+fn is_at_import(module: &Module, place: &Unbound) -> bool {
+    place.scope.is_none()
+        && place.swallowed_at.is_none()
+        && module.main_guard.is_none_or(|guard| place.line < guard)
 }
 
 fn report(code: &Code, quotes: &mut Quotes<'_>, files: &[Lacking<'_>], findings: &mut Findings) {
@@ -260,7 +267,7 @@ fn report(code: &Code, quotes: &mut Quotes<'_>, files: &[Lacking<'_>], findings:
                 is_swallowed = true;
                 evidence.push(quotes.noted(path, line, "swallows the NameError"));
             }
-            let is_at_import = place.scope.is_none() && place.swallowed_at.is_none();
+            let is_at_import = is_at_import(module, place);
             breaks_import |= is_at_import && code.is_loaded(path);
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use tradewind_repo::Oid;
 use tradewind_repo::python::{Code, Import, Module, Resolution, Trace, Traces};
 use tradewind_repo::tree::FileState;
 
 use crate::declared::folder_of;
 use crate::finding::{Area, Confidence, Evidence, Finding, Severity, Timeframe};
-use crate::quotes::{Quotes, grouped, has_end, is_declared, is_foreign, is_template};
+use crate::quotes::{Quotes, grouped, has_end, is_declared, is_foreign, is_shelved, is_template};
 use crate::rule::{About, Context, Findings, Rule};
 use crate::tables::distributions::packages_of;
 
@@ -224,7 +225,7 @@ fn add<'a>(
 #[derive(PartialEq)]
 enum Cause<'a> {
     Hidden(Option<&'a str>, u32),
-    Commit(String),
+    Commit(Oid),
     Importer(&'a str),
 }
 
@@ -233,8 +234,10 @@ fn cause<'a>(missing: &'a Missing<'_>) -> Cause<'a> {
         Some(Trace::Ignored { pattern, .. }) => {
             Cause::Hidden(pattern.file.as_deref(), pattern.line)
         }
-        Some(Trace::Deleted { commit, .. }) => Cause::Commit(format!("deleted {commit}")),
-        Some(Trace::Renamed { commit, .. }) => Cause::Commit(format!("renamed {commit}")),
+        // One commit that moved some modules and deleted others is one cause.
+        Some(Trace::Deleted { commit, .. } | Trace::Renamed { commit, .. }) => {
+            Cause::Commit(*commit)
+        }
         _ => Cause::Importer(
             missing
                 .places
@@ -258,7 +261,18 @@ fn merged(missing: BTreeMap<String, Missing<'_>>) -> Vec<(Vec<String>, Missing<'
             None => all.push((vec![name], next)),
         }
     }
+    for (_, missing) in &mut all {
+        leave_shelved(&mut missing.places);
+    }
     all
+}
+
+/// Leaves out importers that were put away, unless there are no others.
+fn leave_shelved(places: &mut Vec<Place<'_>>) {
+    let is_in_use = |place: &Place<'_>| !is_shelved(&place.module.path);
+    if places.iter().any(is_in_use) {
+        places.retain(is_in_use);
+    }
 }
 
 fn dotted(import: &Import) -> String {

@@ -115,9 +115,17 @@ pub(in crate::rules) fn asking<'a>(context: &Context<'a>) -> Vec<(&'a str, Vec<E
         {
             continue;
         }
+        // Without a plugin pytest passes an `async` test by: it is a script.
+        let runs_async = ["pytest.mark", "pytest_asyncio", "anyio", "IsolatedAsyncio"]
+            .iter()
+            .any(|word| text.contains(word))
+            || has_async_mode(context);
         let mut evidence = Vec::new();
         for (index, function) in module.functions.iter().enumerate() {
-            if !function.name.starts_with("test") || is_marked(function) {
+            if !function.name.starts_with("test")
+                || is_marked(function)
+                || function.is_async && !runs_async
+            {
                 continue;
             }
             let Ok(scope) = u32::try_from(index) else {
@@ -136,6 +144,14 @@ pub(in crate::rules) fn asking<'a>(context: &Context<'a>) -> Vec<(&'a str, Vec<E
         }
     }
     files
+}
+
+/// Whether settings of pytest tell it to run `async` tests.
+fn has_async_mode(context: &Context<'_>) -> bool {
+    let settings = context.project.settings.iter();
+    settings
+        .filter_map(|settings| context.tree.text(&settings.path))
+        .any(|text| text.contains("asyncio_mode"))
 }
 
 /// Whether a `conftest.py` above a test replaces requests.
