@@ -188,7 +188,8 @@ pub trait Surroundings: Sync {
     fn hooks(&self) -> &[crate::precommit::Settled];
 }
 
-/// Looks at one file at a time, from several threads.
+/// Looks at one file at a time, from several threads. A thread needs 4 MiB of stack: syntax trees of Python are
+/// walked recursively, to a depth that is bounded.
 pub trait FileCheck: Send + Sync {
     /// How much of a file it has to see.
     fn needs(&self) -> Needs {

@@ -280,6 +280,7 @@ fn found(node: &Node) -> &'static str {
             Scalar::Number => "a number",
             Scalar::Time => "a date",
             Scalar::Nothing => "nothing",
+            Scalar::Sign => "a sign of YAML",
         },
     }
 }

@@ -154,7 +154,7 @@ fn compile(text: &str) -> Result<fancy_regex::Regex, String> {
     if text.len() > MAX_LENGTH {
         return Err(format!("longer than {MAX_LENGTH} bytes"));
     }
-    fancy_regex::RegexBuilder::new(&translate(text))
+    fancy_regex::RegexBuilder::new(&translate(text)?)
         .backtrack_limit(MAX_STEPS)
         .delegate_size_limit(MAX_COMPILED_BYTES)
         .build()
@@ -162,7 +162,7 @@ fn compile(text: &str) -> Result<fancy_regex::Regex, String> {
 }
 
 /// Writes a pattern of Python in the syntax of the engine.
-fn translate(text: &str) -> String {
+fn translate(text: &str) -> Result<String, String> {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
     // Comments of `(?x)` go: what they hold is not to be read as brackets.
@@ -187,7 +187,12 @@ fn translate(text: &str) -> String {
             }
             '}' => out.push('}'),
             '(' if rest.starts_with('?') => {
+                let is_first = out.is_empty();
                 let (flags, after) = flags(rest);
+                // The engine would let them hold from here on; Python before 3.11 let them hold everywhere.
+                if !is_first && after.starts_with(')') && flags != "?:" && flags != "?" {
+                    return Err(format!("({flags}) belongs at the beginning"));
+                }
                 out.push('(');
                 out.push_str(&flags);
                 rest = after;
@@ -195,7 +200,7 @@ fn translate(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    Ok(out)
 }
 
 /// Reads `{m}`, `{m,}`, `{,n}` and `{m,n}`, without the first brace. Anything else is a text.
@@ -333,6 +338,8 @@ mod tests {
         }
         assert!(Pattern::new("(").is_err());
         assert!(Pattern::new("*.py").is_err());
+        assert!(Pattern::new("a(?x)b").is_err());
+        assert!(is_in("(?:a)(?=b)(?P<x>b)", "ab"));
         assert!(is_in("", "anything"));
         assert!(!is_in("^$", "anything"));
         assert!(Pattern::new("v.*").unwrap().begins("v1").unwrap());

@@ -11,11 +11,14 @@ pub(super) enum Scalar {
     Number,
     Time,
     Nothing,
+    /// `=` and `<<`, which mean something to YAML and nothing as a value.
+    Sign,
 }
 
 /// Says what it is.
 pub(super) fn scalar(text: &str) -> Scalar {
     match text {
+        "=" | "<<" => Scalar::Sign,
         "" | "~" | "null" | "Null" | "NULL" => Scalar::Nothing,
         "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
             Scalar::Truth(true)
