@@ -5,18 +5,21 @@
 //! does (docs/decisions/0012). Whole bodies and their heads leave in one vectored write. What is not held is asked
 //! for on the daemon's own runtime, so that a slow origin delays no hit, and a call that was begun is ended
 //! although its caller went away.
-//! - When it acts: one connection asks for at most [`IDLE_LIMIT`] in vain; when [`MAX_CONNECTIONS`] are open, the next
-//!   ones wait.
+//! - When it acts: a connection that asks nothing for [`IDLE_TICKS`] is closed; when [`MAX_CONNECTIONS`] are open, the
+//!   next ones wait.
 //! - When it ends: what has been asked is answered, for at most [`FLUSH_LIMIT`].
 //! - First start: nothing is kept but what the cache holds.
 //!
 //! Not here: who may ask (the guard is the edge's), what may be kept ([`crate::http_cache`]).
+
+mod seat;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,11 +29,12 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, StatusCode, Uri};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tradewind_core::Clock;
 use tradewind_engine::Supervisor;
@@ -43,11 +47,12 @@ use crate::http::{Problem, consumer, failed, urgency};
 use crate::http_cache::{Ask, Credential, Fetched, Front, Key, Origin, Sharing};
 use crate::pass::{Call, Destination, Pass, PassError, Passed, counts, end_to_end};
 use crate::usage::{self, Counts, Tally, Usage};
+use seat::{Seat, Seats, TICK, Word};
 
 /// Upper bound on connections open at once.
 const MAX_CONNECTIONS: usize = 4_096;
-/// How long the head of a request may take, and how long a connection may be idle.
-const IDLE_LIMIT: Duration = Duration::from_mins(1);
+/// How long the head of a request may take, and how long a connection may be idle, in [`TICK`]s.
+const IDLE_TICKS: u64 = 60;
 /// How long answers may take once the daemon ends.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 /// Pause after a connection could not be taken, as when no file descriptor is left.
@@ -128,6 +133,15 @@ enum Way {
 #[derive(Clone)]
 pub struct Listener {
     shared: Arc<Shared>,
+    bounds: Bounds,
+}
+
+/// What connections are allowed; tests allow less.
+#[derive(Clone, Copy)]
+struct Bounds {
+    max_connections: usize,
+    tick: Duration,
+    idle_ticks: u64,
 }
 
 struct Shared {
@@ -142,6 +156,8 @@ struct Shared {
     /// What an origin's answers are counted as.
     label: Arc<str>,
     tallies: Mutex<Tallies>,
+    /// How many [`TICK`]s it has been open.
+    tick: AtomicU64,
 }
 
 /// Where answers are counted: by who asked, and by what for.
@@ -225,7 +241,13 @@ impl Listener {
                 daemon: Handle::current(),
                 label: format!("{}other", usage::PASSED).into(),
                 tallies: Mutex::default(),
+                tick: AtomicU64::new(0),
             }),
+            bounds: Bounds {
+                max_connections: MAX_CONNECTIONS,
+                tick: TICK,
+                idle_ticks: IDLE_TICKS,
+            },
         })
     }
 
@@ -251,64 +273,83 @@ impl Listener {
     /// Serves `listener` until `shutdown` fires.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
         let mut tasks = JoinSet::new();
+        let mut seats = Seats::default();
+        let mut ticks = tokio::time::interval(self.bounds.tick);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            while tasks.try_join_next().is_some() {}
-            if tasks.len() >= MAX_CONNECTIONS {
-                tokio::select! {
-                    // Cancel-safe, both: they only wait.
-                    () = shutdown.cancelled() => break,
-                    _ = tasks.join_next() => continue,
-                }
-            }
-            let accepted = tokio::select! {
+            let is_room = tasks.len() < self.bounds.max_connections;
+            tokio::select! {
                 // Cancel-safe: it only waits.
                 () = shutdown.cancelled() => break,
+                // Cancel-safe: a task is taken out or it is not.
+                Some(ended) = tasks.join_next_with_id() => {
+                    seats.free(match ended {
+                        Ok((id, ())) => id,
+                        Err(error) => error.id(),
+                    });
+                }
+                // Cancel-safe: it only waits.
+                _ = ticks.tick() => {
+                    let tick = self.shared.tick.fetch_add(1, Ordering::Relaxed) + 1;
+                    seats.look(tick, self.bounds.idle_ticks);
+                }
                 // Cancel-safe: a connection is taken or it is not.
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, _from)) => {
-                    tasks.spawn(self.clone().connection(stream, shutdown.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "connection cannot be taken");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+                accepted = listener.accept(), if is_room => match accepted {
+                    Ok((stream, _from)) => {
+                        let seat = Seats::seat(self.shared.tick.load(Ordering::Relaxed));
+                        let task = tasks.spawn(self.clone().connection(stream, Arc::clone(&seat)));
+                        seats.take(task.id(), seat);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "connection cannot be taken");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
             }
         }
         drop(listener);
+        seats.end();
         let all = async { while tasks.join_next().await.is_some() {} };
         drop(tokio::time::timeout(FLUSH_LIMIT, all).await);
     }
 
-    async fn connection(self, stream: TcpStream, shutdown: CancellationToken) {
+    async fn connection(self, stream: TcpStream, seat: Arc<Seat>) {
         // An answer is one write: waiting for more of it would only delay it.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "small answers of a connection may be late");
         }
+        let seated = Arc::clone(&seat);
         let service = service_fn(move |request| {
-            let listener = self.clone();
-            async move { Ok::<_, Infallible>(listener.answer(request).await) }
+            let (listener, seat) = (self.clone(), Arc::clone(&seated));
+            async move {
+                seat.asks();
+                let answer = listener.answer(request).await;
+                seat.waits(listener.shared.tick.load(Ordering::Relaxed));
+                Ok::<_, Infallible>(answer)
+            }
         });
         let mut served = std::pin::pin!(
             http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(IDLE_LIMIT)
                 .writev(true)
                 .serve_connection(TokioIo::new(stream), service)
         );
-        tokio::select! {
-            ended = served.as_mut() => {
+        let mut is_ending = false;
+        poll_fn(|cx| {
+            match seat.word(cx.waker()) {
+                Word::Leave => return Poll::Ready(()),
+                Word::Finish if !is_ending => {
+                    is_ending = true;
+                    served.as_mut().graceful_shutdown();
+                }
+                Word::Stay | Word::Finish => {}
+            }
+            served.as_mut().poll(cx).map(|ended| {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "connection ended");
                 }
-                return;
-            }
-            // Cancel-safe: it only waits.
-            () = shutdown.cancelled() => served.as_mut().graceful_shutdown(),
-        }
-        // Nobody is left to be told how it ended.
-        drop(served.await);
+            })
+        })
+        .await;
     }
 
     async fn answer(&self, request: hyper::Request<Incoming>) -> hyper::Response<Whole> {
@@ -325,11 +366,12 @@ impl Listener {
             );
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let now = shared.clock.now();
         let hit = match &shared.way {
-            Way::Provider { pass, to, .. } => pass.hit(to, method, path, headers),
+            Way::Provider { pass, to, .. } => pass.hit(to, method, path, headers, now),
             Way::Origin { front, base, .. } if is_cacheable(method) => {
                 let key = Key::of(&[base, path]);
-                front.hit(method, &key, headers, Credential::NONE)
+                front.hit(method, &key, headers, Credential::NONE, now)
             }
             Way::Origin { .. } => None,
         };
@@ -339,8 +381,8 @@ impl Listener {
                 hits: 1,
                 ..Counts::default()
             };
-            let tally = self.tally(consumer(headers), &served.label);
-            tally.count(shared.clock.now(), counts);
+            self.tally(consumer(headers), &served.label)
+                .count(now, counts);
             return whole(served.response);
         }
         self.asked(request).await
@@ -573,4 +615,168 @@ fn refused(status: StatusCode, title: &str, detail: &str) -> hyper::Response<Who
         class: None,
         retry_after: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::Instant;
+    use tradewind_host::clock::SystemClock;
+    use tradewind_journal::{Journal, Options};
+
+    use super::*;
+    use crate::http_cache::{Rules, Store};
+
+    /// A listener whose guard refuses everybody, so that no answer needs an origin.
+    struct Door {
+        address: SocketAddr,
+        shutdown: CancellationToken,
+        served: JoinSet<()>,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Door {
+        async fn open(bounds: Bounds) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let journal = Journal::open(Options::new(dir.path(), Arc::clone(&clock))).unwrap();
+            let shutdown = CancellationToken::new();
+            let supervisor = Supervisor::new(None, Arc::clone(&clock), shutdown.clone());
+            let answers = Arc::new(Store::new(1 << 20));
+            let front = Front::new(answers, Rules::FULL, Arc::clone(&clock), supervisor.clone());
+            let mut listener = Listener::new(Parts {
+                name: "test".to_owned(),
+                guard: Arc::new(|_method, _uri, _headers| {
+                    Err((StatusCode::FORBIDDEN, "nobody may", "go away"))
+                }),
+                to: To::Origin {
+                    front,
+                    base: Url::parse("http://127.0.0.1:9").unwrap(),
+                    wire: DirectEgress::loopback().unwrap(),
+                    sharing: Sharing::Every,
+                },
+                usage: Usage::new(journal),
+                clock,
+                supervisor,
+            })
+            .unwrap();
+            listener.bounds = bounds;
+            let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = socket.local_addr().unwrap();
+            let mut served = JoinSet::new();
+            served.spawn(listener.serve(socket, shutdown.clone()));
+            Self {
+                address,
+                served,
+                shutdown,
+                _dir: dir,
+            }
+        }
+
+        async fn connect(&self) -> TcpStream {
+            TcpStream::connect(self.address).await.unwrap()
+        }
+    }
+
+    async fn ask(stream: &mut TcpStream) {
+        let head = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+    }
+
+    /// Reads a whole answer; 0 when the connection has ended.
+    async fn status(stream: &mut TcpStream) -> u16 {
+        let mut all = Vec::new();
+        let mut part = [0; 4096];
+        loop {
+            let read = stream.read(&mut part).await.unwrap();
+            if read == 0 {
+                return 0;
+            }
+            all.extend_from_slice(&part[..read]);
+            let text = String::from_utf8_lossy(&all).to_lowercase();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                continue;
+            };
+            let length = head.split("content-length: ").nth(1).unwrap();
+            let length: usize = length.lines().next().unwrap().parse().unwrap();
+            if body.len() == length {
+                return head[9..12].parse().unwrap();
+            }
+        }
+    }
+
+    const BOUNDS: Bounds = Bounds {
+        max_connections: MAX_CONNECTIONS,
+        tick: Duration::from_millis(40),
+        idle_ticks: 50,
+    };
+
+    #[tokio::test]
+    async fn who_asks_nothing_for_long_is_let_go_and_who_asks_stays() {
+        let door = Door::open(BOUNDS).await;
+        let (mut quiet, mut slow) = (door.connect().await, door.connect().await);
+        // The head of a request that never ends is no request.
+        slow.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+        let mut busy = door.connect().await;
+        let began = Instant::now();
+        let limit = BOUNDS.tick * u32::try_from(BOUNDS.idle_ticks).unwrap();
+        let asks = async {
+            while began.elapsed() < limit * 3 / 2 {
+                ask(&mut busy).await;
+                assert_eq!(status(&mut busy).await, 403);
+                tokio::time::sleep(limit / 10).await;
+            }
+        };
+        let leaves = async {
+            for stream in [&mut quiet, &mut slow] {
+                assert_eq!(status(stream).await, 0);
+                assert!(began.elapsed() + BOUNDS.tick * 2 > limit);
+            }
+        };
+        tokio::join!(asks, leaves);
+    }
+
+    #[tokio::test]
+    async fn when_all_seats_are_taken_the_next_one_waits_for_one() {
+        let door = Door::open(Bounds {
+            max_connections: 2,
+            ..BOUNDS
+        })
+        .await;
+        let mut seated = [door.connect().await, door.connect().await];
+        for stream in &mut seated {
+            ask(stream).await;
+            assert_eq!(status(stream).await, 403);
+        }
+        let mut third = door.connect().await;
+        ask(&mut third).await;
+        let early = tokio::time::timeout(Duration::from_millis(300), status(&mut third)).await;
+        assert!(early.is_err(), "it was answered beside two others");
+        drop(seated);
+        let late = tokio::time::timeout(Duration::from_secs(20), status(&mut third)).await;
+        assert_eq!(late.unwrap(), 403);
+    }
+
+    #[tokio::test]
+    async fn the_end_does_not_wait_for_connections_that_ask_nothing() {
+        let mut door = Door::open(Bounds {
+            tick: TICK,
+            ..BOUNDS
+        })
+        .await;
+        let mut asked = door.connect().await;
+        ask(&mut asked).await;
+        assert_eq!(status(&mut asked).await, 403);
+        let mut fresh = door.connect().await;
+        // It has a seat before the end comes.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        door.shutdown.cancel();
+        let began = Instant::now();
+        door.served.join_next().await.unwrap().unwrap();
+        assert!(began.elapsed() < FLUSH_LIMIT, "{:?}", began.elapsed());
+        assert_eq!(status(&mut asked).await, 0);
+        assert_eq!(status(&mut fresh).await, 0);
+    }
 }

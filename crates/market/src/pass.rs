@@ -212,13 +212,16 @@ impl Pass {
         method: &Method,
         path_and_query: &str,
         headers: &HeaderMap,
+        now: jiff::Timestamp,
     ) -> Option<Served> {
         if method != Method::GET {
             return None;
         }
         let key = Key::of(&[&to.base, path_and_query]);
         let credential = to.credential(headers);
-        self.shared.front.hit(method, &key, headers, credential)
+        self.shared
+            .front
+            .hit(method, &key, headers, credential, now)
     }
 
     /// Finds the host that is meant.

@@ -25,7 +25,7 @@ use super::directives::Directives;
 use super::freshness::{Verdict, is_failure, stands_in, verdict};
 use super::store::{Credential, Key, Store};
 use super::storing::{Exchange, Stored};
-use super::validate::{conditional, is_for_the_origin, respond};
+use super::validate::{conditional, is_for_the_origin, is_plain, respond};
 
 /// Upper bound on calls that others can join; what is beyond it goes alone.
 const MAX_FLIGHTS: usize = 4_096;
@@ -222,20 +222,23 @@ impl Front {
         self.shared.store.held()
     }
 
-    /// Answers at once when what is held is good, and `None` when somebody has to be asked or waited for.
+    /// Answers at once when what is held is good at `now`, and `None` when somebody has to be asked or waited for.
     pub fn hit(
         &self,
         method: &Method,
         key: &Key,
         headers: &HeaderMap,
         credential: Credential,
+        now: Timestamp,
     ) -> Option<Served> {
         let stored = self.shared.store.find(key, headers, credential)?;
-        if is_for_the_origin(headers) {
-            return None;
+        let mut asked = Directives::default();
+        if !is_plain(headers) {
+            if is_for_the_origin(headers) {
+                return None;
+            }
+            asked = Directives::of_request(headers);
         }
-        let asked = Directives::of_request(headers);
-        let now = self.shared.clock.now();
         if verdict(&stored, &asked, now) != Verdict::Fresh {
             return None;
         }
@@ -254,7 +257,9 @@ impl Front {
     /// As the origin has it; everybody who waited for the same gets the same.
     pub async fn answer(&self, ask: Ask) -> Result<Served, Arc<EgressError>> {
         let headers = &ask.request.headers;
-        if let Some(served) = self.hit(&ask.request.method, &ask.key, headers, ask.credential) {
+        let now = self.shared.clock.now();
+        let (method, credential) = (&ask.request.method, ask.credential);
+        if let Some(served) = self.hit(method, &ask.key, headers, credential, now) {
             return Ok(served);
         }
         let asked = Directives::of_request(headers);
@@ -263,7 +268,6 @@ impl Front {
         } else {
             self.shared.store.find(&ask.key, headers, ask.credential)
         };
-        let now = self.shared.clock.now();
         if let Some(stored) = &held
             && let Verdict::Stale { behind } = verdict(stored, &asked, now)
         {

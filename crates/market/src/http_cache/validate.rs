@@ -3,10 +3,12 @@
 //!
 //! Not here: which answer it is about ([`super::front`]), what a 304 changes ([`super::storing`]).
 
+use std::sync::LazyLock;
+
 use axum::body::Bytes;
 use jiff::Timestamp;
 use tradewind_host::egress::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
 };
 
 use super::date;
@@ -38,6 +40,23 @@ pub fn conditional(request: &Request, stored: &Stored) -> Request {
             .insert(header::IF_MODIFIED_SINCE, changed.clone());
     }
     request
+}
+
+/// Fields of a request that change what is answered from what is held.
+const MATTERING: [HeaderName; 7] = [
+    header::CACHE_CONTROL,
+    header::PRAGMA,
+    header::IF_MATCH,
+    header::IF_UNMODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::RANGE,
+];
+
+/// Says that a request wants nothing but the whole answer as it is held: most do, and one look at their few
+/// fields is cheaper than seven searches.
+pub fn is_plain(request: &HeaderMap) -> bool {
+    !request.keys().any(|name| MATTERING.contains(name))
 }
 
 /// Says whether the client holds what is held here already.
@@ -103,17 +122,27 @@ const OF_A_BODY: &[&str] = &[
     "content-range",
 ];
 
+/// Ages up to this one are ready made: what is asked for again and again is young.
+const READY_AGES: u64 = 600;
+static AGES: LazyLock<Vec<HeaderValue>> =
+    LazyLock::new(|| (0..READY_AGES).map(HeaderValue::from).collect());
+
+fn seconds(age: u64) -> HeaderValue {
+    let ready = usize::try_from(age).ok().and_then(|age| AGES.get(age));
+    ready.map_or_else(|| HeaderValue::from(age), HeaderValue::clone)
+}
+
 /// Answers a question from what is held: whole, a part of it, or that the client has it already.
 pub fn respond(stored: &Stored, method: &Method, request: &HeaderMap, now: Timestamp) -> Response {
     let mut headers = stored.ready.clone();
-    headers.insert(header::AGE, HeaderValue::from(stored.age(now)));
+    headers.insert(header::AGE, seconds(stored.age(now)));
     let mut response = Response {
         status: stored.status,
         headers,
         body: stored.body.clone(),
     };
     let length = stored.body.len();
-    if stored.status == StatusCode::OK {
+    if stored.status == StatusCode::OK && !is_plain(request) {
         if is_known(request, stored, now) {
             response.status = StatusCode::NOT_MODIFIED;
             for name in OF_A_BODY {
@@ -159,7 +188,7 @@ pub fn respond(stored: &Stored, method: &Method, request: &HeaderMap, now: Times
 
 #[cfg(test)]
 mod tests {
-    use tradewind_host::egress::{HeaderName, Url};
+    use tradewind_host::egress::Url;
 
     use super::super::storing::tests::{at, kept};
     use super::*;
@@ -228,6 +257,13 @@ mod tests {
         assert_eq!(said.headers["age"], "7");
         assert_eq!(said.headers["cache-status"], "tradewind; hit");
         assert!(!said.headers.contains_key("content-type"));
+    }
+
+    #[test]
+    fn ages_that_are_ready_and_those_that_are_not_are_the_same_numbers() {
+        for age in [0, 7, READY_AGES - 1, READY_AGES, 1 << 31] {
+            assert_eq!(seconds(age), age.to_string().as_str());
+        }
     }
 
     #[test]
