@@ -16,6 +16,7 @@ use crate::mapping::Mapping;
 use crate::period::Period;
 use crate::plan::ClockTime;
 use crate::pointer::Pointer;
+use crate::stream::{is_yes, yes};
 
 /// Names that a mapping may use with a `$`: the symbol as the provider spells it, and how prices are
 /// wanted, `none`, `splits` or `all`.
@@ -44,6 +45,9 @@ pub struct Offering {
     /// there is no choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub feeds: Vec<String>,
+    /// Whether the delay of a plan holds for it. Default: it does.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub is_delayed: bool,
     /// Feeds for which the delay of a plan does not hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undelayed: Vec<String>,

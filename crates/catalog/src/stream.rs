@@ -52,6 +52,13 @@ pub struct Stream {
     /// needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticate: Option<String>,
+    /// Parameters of the address that prove who listens: the name of each, and the id of the credential that is its
+    /// value. Default: there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, String>,
+    /// Whether it says that a subscription was taken, or refuses it. Default: it does.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub acknowledges: bool,
     /// What can be subscribed to.
     #[serde(rename = "channel")]
     pub channels: Vec<Channel>,
@@ -101,6 +108,21 @@ pub struct Channel {
     pub subscribe: String,
     /// Message that takes it back.
     pub unsubscribe: String,
+    /// Most items in one message. Default: 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_per_message: Option<u32>,
+}
+
+pub(crate) const fn yes() -> bool {
+    true
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+pub(crate) const fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 fn plain_item() -> String {
@@ -115,6 +137,8 @@ pub enum TradeIds {
     Consecutive,
     /// They tell trades apart, and nothing else.
     Unique,
+    /// There are none: what comes twice is handed on twice, and what was lost is not found again.
+    Absent,
 }
 
 impl TradeIds {
@@ -123,6 +147,7 @@ impl TradeIds {
         match self {
             Self::Consecutive => "ids of trades are consecutive, which shows gaps",
             Self::Unique => "ids tell trades apart and do not show gaps",
+            Self::Absent => "trades have no ids, so what a lost connection took is lost",
         }
     }
 }
@@ -135,12 +160,15 @@ impl Stream {
             .find(|channel| channel.use_case == use_case)
     }
 
-    /// Returns the ids of the credentials that its key message names, in sequence.
+    /// Returns the ids of the credentials that its key message and its address name, in sequence.
     pub fn credentials(&self) -> Vec<&str> {
-        self.authenticate
+        let mut ids = self
+            .authenticate
             .as_deref()
             .map(placeholders)
-            .unwrap_or_default()
+            .unwrap_or_default();
+        ids.extend(self.query.values().map(String::as_str));
+        ids
     }
 
     /// Returns the message that proves who listens; `None` where none is needed, or a credential is missing.
@@ -258,6 +286,7 @@ mod tests {
         let channel = Channel {
             use_case: UseCase::Trades,
             item: "{lower}@aggTrade".to_owned(),
+            items_per_message: None,
             subscribe: r#"{"method":"SUBSCRIBE","params":[{items}],"id":{id}}"#.to_owned(),
             unsubscribe: r#"{"method":"UNSUBSCRIBE","params":[{items}],"id":{id}}"#.to_owned(),
         };

@@ -453,7 +453,8 @@ impl Offer {
         let is_exempt = self
             .feed
             .as_ref()
-            .is_some_and(|feed| self.offering().undelayed.contains(feed));
+            .is_some_and(|feed| self.offering().undelayed.contains(feed))
+            || !self.offering().is_delayed;
         match delay {
             Some(delay) if !is_exempt => now.checked_sub(delay).unwrap_or(now),
             Some(_) | None => now,

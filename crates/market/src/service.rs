@@ -373,7 +373,13 @@ impl Service {
         offers.sort_by_key(|(words, _)| {
             let name = &words.provider.name;
             let preferred = prefer.iter().position(|known| known == name);
-            (preferred.unwrap_or(usize::MAX), !words.provider.official)
+            // Of two that are as good, who needs no key is sure to answer.
+            let needs_key = !words.stream().credentials().is_empty();
+            (
+                preferred.unwrap_or(usize::MAX),
+                !words.provider.official,
+                needs_key,
+            )
         });
         if offers.is_empty() {
             let mut reasons = reasons;

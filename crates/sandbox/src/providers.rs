@@ -97,6 +97,6 @@ pub(crate) fn names() -> Vec<String> {
 
 /// Says whether a provider pushes anything.
 pub(crate) fn pushes(provider: &dyn Provider) -> bool {
-    let paths: [&[&str]; 3] = [&["stream"], &[""], &["v2", "iex"]];
+    let paths: [&[&str]; 5] = [&["stream"], &[""], &["v2", "iex"], &["v2"], &["stocks"]];
     paths.iter().any(|path| provider.feed(path).is_some())
 }

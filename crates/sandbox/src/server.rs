@@ -576,8 +576,8 @@ async fn connection(
         let (shared, upgraded) = (Arc::clone(&shared), &upgraded);
         async move {
             let (parts, body) = request.into_parts();
-            if let Some((answer, pushed)) = push::upgrade(&parts) {
-                *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(pushed);
+            if let Some((answer, pushed)) = push::upgrade(&parts, &shared) {
+                *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = pushed;
                 return Ok(answer);
             }
             match axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES).await {

@@ -100,6 +100,16 @@ pub(crate) trait Feed: Sync {
         Vec::new()
     }
 
+    /// Names the parameter of the address that has the key; `None` where none is shown there.
+    fn key_parameter(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Refuses a key that has a connection already.
+    fn one_too_many(&self) -> Json {
+        Json::Null
+    }
+
     /// How long a client may take until it is subscribed to something, or has shown its key.
     fn patience(&self) -> Duration;
 
@@ -176,13 +186,21 @@ pub(crate) trait House: Sync {
     fn leave(&self, key: &str);
 }
 
+/// What is known of a client before its first message.
+pub(crate) struct Shown {
+    /// Whether its provider counts it as one that pays.
+    pub(crate) is_paid: bool,
+    /// The key that was in the address; its place is taken.
+    pub(crate) key: Option<String>,
+}
+
 /// Serves one client until it goes, a switch cuts it, or the server ends.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     io: S,
     early: Vec<u8>,
     feed: &dyn Feed,
     house: &dyn House,
-    is_paid: bool,
+    shown: Shown,
     shutdown: &CancellationToken,
 ) {
     let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES));
@@ -191,12 +209,12 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut session = Session {
         market: house.market(),
         clock: house.clock(),
-        is_paid,
+        is_paid: shown.is_paid,
         wrong_keys: house.wrong_keys(),
         items: BTreeMap::new(),
-        key: None,
-        is_key_refused: house.takes(FaultKind::StreamAuth),
-        is_one_too_many: house.takes(FaultKind::StreamFull),
+        is_key_refused: shown.key.is_none() && house.takes(FaultKind::StreamAuth),
+        is_one_too_many: shown.key.is_none() && house.takes(FaultKind::StreamFull),
+        key: shown.key,
         heard: (None, 0),
     };
     house.count(&|count| {
@@ -313,7 +331,7 @@ impl Pusher<'_> {
             && (session.is_one_too_many || !self.house.enter(&key, 1))
         {
             session.key = None;
-            heard = Heard::end(one_too_many());
+            heard = Heard::end(self.feed.one_too_many());
         }
         let more = session.items.len().saturating_sub(before);
         self.house.count(&|count| {
@@ -443,13 +461,4 @@ impl Pusher<'_> {
         }
         Ok(())
     }
-}
-
-/// Only one provider here has keys on its stream; these are its words.
-fn one_too_many() -> Json {
-    crate::wire::list![crate::wire::object! {
-        "T" => "error",
-        "code" => 406_i64,
-        "msg" => "connection limit exceeded",
-    }]
 }

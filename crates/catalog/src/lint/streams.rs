@@ -70,11 +70,19 @@ fn check_one(provider: &Provider, stream: &Stream, at: usize, sink: &mut Sink<'_
         ("max_connections", stream.max_connections),
         ("max_messages_per_second", stream.max_messages_per_second),
     ];
-    for (key, bound) in bounds {
+    let per_message = stream
+        .channels
+        .iter()
+        .map(|channel| ("channel", channel.items_per_message));
+    for (key, bound) in bounds.into_iter().chain(per_message) {
         if bound == Some(0) {
             say(Rule::UnusableStream, key, "it allows nothing".to_owned());
         }
     }
+    check_channels(stream, &mut say);
+}
+
+fn check_channels(stream: &Stream, say: &mut dyn FnMut(Rule, &str, String)) {
     let mut seen = BTreeSet::new();
     if stream.channels.is_empty() {
         say(Rule::UnusableStream, "channel", "there is none".to_owned());
@@ -94,8 +102,13 @@ fn check_one(provider: &Provider, stream: &Stream, at: usize, sink: &mut Sink<'_
             say(Rule::UnusableStream, "channel", message);
         }
         for template in [&channel.subscribe, &channel.unsubscribe] {
+            let items = if channel.items_per_message == Some(1) {
+                "\"a\""
+            } else {
+                "\"a\",\"b\""
+            };
             let value = |name: &str| match name {
-                "items" => Some("\"a\",\"b\"".to_owned()),
+                "items" => Some(items.to_owned()),
                 "id" => Some("1".to_owned()),
                 _ => None,
             };

@@ -611,6 +611,18 @@ const STREAM_CASES: &[(Rule, &str, &str, &str)] = &[
         "stream.0.channel",
     ),
     (
+        Rule::UnusableStream,
+        "use_case = \"trades\"",
+        "use_case = \"trades\"\nitems_per_message = 0",
+        "stream.0.channel",
+    ),
+    (
+        Rule::UnknownReference,
+        "trade_ids",
+        "query = { token = \"nobody\" }\ntrade_ids",
+        "stream.0.authenticate",
+    ),
+    (
         Rule::UnconfirmedWithoutNote,
         "trade_ids",
         "basis = { confirmed = false }\ntrade_ids",

@@ -314,8 +314,9 @@ impl Link {
             Over::Refused(FailureClass::Auth, error.to_string())
         })?;
         self.digest = digest(self.words.stream().credentials().as_slice(), &keys);
-        let address = self.words.address().ok_or_else(|| {
-            Over::Refused(FailureClass::BadRequest, "its address is none".to_owned())
+        let address = self.words.address(&|id| keys.get(id)).ok_or_else(|| {
+            let said = "its address is none, or its key is nowhere";
+            Over::Refused(FailureClass::Auth, said.to_owned())
         })?;
         let mut request = Request::new(Method::GET, address);
         request.timeout = GREETING_LIMIT;

@@ -6,6 +6,7 @@
 //! - Where ids are consecutive, a number left out is waited for [`PATIENCE_MS`], then it is a gap.
 //! - Where they only tell trades apart, a gap can be known after a lost connection only; trades that come
 //!   meanwhile wait until those of before are there.
+//! - Where there are none, everything is handed on as it comes, and a lost connection is a gap that nobody can fill.
 //! - What waits is bounded; beyond the bound what is missing is given up, and said.
 //!
 //! Not here: fetching ([`super::link`]), who listens ([`super::topic`]).
@@ -64,11 +65,15 @@ pub(crate) struct Sequence {
     /// Behind a gap, by id; where ids only tell trades apart, by arrival.
     waiting: BTreeMap<u64, Trade>,
     arrivals: u64,
+    /// The last arrival before the connection broke last: between it and the next one anything may be missing.
+    break_after: u64,
     /// Since when something is missing.
     since_ms: Option<i64>,
     /// Whether the connection broke, so that anything may be missing.
     is_broken: bool,
     is_asked: bool,
+    /// Whether it broke once more since it was asked: the answer will not reach as far as it has to.
+    has_broken_again: bool,
     tries: u32,
     found: u64,
     remembered: (VecDeque<String>, HashSet<String>),
@@ -84,9 +89,11 @@ impl Sequence {
             told: None,
             waiting: BTreeMap::new(),
             arrivals: 0,
+            break_after: 0,
             since_ms: None,
             is_broken: false,
             is_asked: false,
+            has_broken_again: false,
             tries: 0,
             found: 0,
             remembered: (VecDeque::new(), HashSet::new()),
@@ -128,6 +135,8 @@ impl Sequence {
     pub(crate) fn broke(&mut self, now_ms: i64) {
         if self.last.is_some() {
             self.is_broken = true;
+            self.has_broken_again = self.is_asked;
+            self.break_after = self.arrivals;
             self.since_ms.get_or_insert(now_ms);
             self.tries = 0;
         }
@@ -142,7 +151,7 @@ impl Sequence {
         }
         self.is_asked = true;
         self.tries += 1;
-        let first = self.waiting.first_key_value();
+        let first = self.first_behind();
         let missing = match (self.ids, self.last_id(), first, self.told) {
             (TradeIds::Consecutive, Some(last), Some((id, _)), _) => Some(id - last - 1),
             (TradeIds::Consecutive, Some(last), None, Some(told)) if told > last => {
@@ -161,15 +170,21 @@ impl Sequence {
     /// Takes what was fetched for the gap, oldest first.
     pub(crate) fn fill(&mut self, rows: Vec<Trade>, now_ms: i64, out: &mut Vec<Trade>) -> Filled {
         self.is_asked = false;
+        if std::mem::take(&mut self.has_broken_again) && self.ids != TradeIds::Consecutive {
+            // Numbers show what is still missing; names do not, and the whole stretch is fetched anew.
+            self.since_ms = Some(now_ms);
+            return Filled::Again;
+        }
         match self.ids {
             TradeIds::Consecutive => self.fill_numbered(rows, now_ms, out),
-            TradeIds::Unique => self.fill_named(rows, now_ms, out),
+            TradeIds::Unique | TradeIds::Absent => self.fill_named(rows, now_ms, out),
         }
     }
 
     /// Nothing more can be fetched: what waits is handed on.
     pub(crate) fn give_up(&mut self, out: &mut Vec<Trade>) -> Filled {
         self.is_asked = false;
+        self.has_broken_again = false;
         let mut missing = (self.ids == TradeIds::Consecutive).then_some(0_u64);
         let waiting = std::mem::take(&mut self.waiting);
         for (id, trade) in waiting {
@@ -190,6 +205,16 @@ impl Sequence {
         }
         let found = self.settle();
         Filled::Lost(found, missing)
+    }
+
+    /// Returns the trade at which everything that is missing ends.
+    fn first_behind(&self) -> Option<(&u64, &Trade)> {
+        match self.ids {
+            TradeIds::Consecutive => self.waiting.first_key_value(),
+            TradeIds::Unique | TradeIds::Absent => {
+                self.waiting.range(self.break_after + 1..).next()
+            }
+        }
     }
 
     fn last_id(&self) -> Option<u64> {
@@ -296,7 +321,7 @@ impl Sequence {
 
     fn fill_named(&mut self, rows: Vec<Trade>, now_ms: i64, out: &mut Vec<Trade>) -> Filled {
         // One that came by itself and was fetched too shows that the two meet.
-        let first = self.waiting.values().next().map(|trade| trade.id.clone());
+        let first = self.first_behind().map(|(_, trade)| trade.id.clone());
         let meets = first.is_some_and(|first| rows.iter().any(|row| row.id == first));
         if !meets && !self.waiting.is_empty() && self.tries < MAX_TRIES {
             self.since_ms = Some(now_ms + AGAIN_MS - PATIENCE_MS);
@@ -381,6 +406,69 @@ mod tests {
         assert_eq!(ids(&out), [10, 11, 12, 13, 14, 15]);
         assert!(sequence.is_whole());
         assert_eq!(sequence.gap(10_000), None);
+    }
+
+    #[test]
+    fn an_answer_from_before_the_last_break_does_not_end_the_gap() {
+        let mut sequence = Sequence::new(TradeIds::Unique);
+        let mut out = Vec::new();
+        sequence.take(trade(10), 0, &mut out);
+        sequence.broke(0);
+        assert!(sequence.gap(PATIENCE_MS).is_some());
+        // 13 is lost by the second break, and the answer that is on its way does not know of it.
+        sequence.broke(PATIENCE_MS);
+        let early = vec![trade(10), trade(11), trade(12)];
+        assert_eq!(sequence.fill(early, 400, &mut out), Filled::Again);
+        sequence.take(trade(14), 500, &mut out);
+        assert_eq!(ids(&out), [10]);
+        assert!(sequence.gap(400 + PATIENCE_MS).is_some());
+        let late = (10..=14).map(trade).collect();
+        assert_eq!(sequence.fill(late, 800, &mut out), Filled::Whole(3));
+        assert_eq!(ids(&out), [10, 11, 12, 13, 14]);
+        assert!(sequence.is_whole());
+    }
+
+    #[test]
+    fn what_waits_from_before_the_last_break_is_not_its_end() {
+        let mut sequence = Sequence::new(TradeIds::Unique);
+        let mut out = Vec::new();
+        sequence.take(trade(10), 0, &mut out);
+        sequence.broke(0);
+        sequence.take(trade(12), 10, &mut out);
+        // 13 is lost by the second break.
+        sequence.broke(20);
+        assert_eq!(sequence.gap(PATIENCE_MS).unwrap().to, None);
+        let rows = vec![trade(10), trade(11), trade(12)];
+        assert_eq!(sequence.fill(rows, 400, &mut out), Filled::Again);
+        sequence.take(trade(14), 500, &mut out);
+        let gap = sequence.gap(5_000).unwrap();
+        assert_eq!(gap.to, Some(trade(14).at));
+        let rows = (10..=14).map(trade).collect();
+        assert_eq!(sequence.fill(rows, 5_100, &mut out), Filled::Whole(2));
+        assert_eq!(ids(&out), [10, 11, 12, 13, 14]);
+    }
+
+    #[test]
+    fn without_ids_everything_is_handed_on_and_a_lost_connection_is_told_as_a_loss() {
+        let mut sequence = Sequence::new(TradeIds::Absent);
+        let mut out = Vec::new();
+        let nameless = |at| Trade {
+            id: None,
+            ..trade(at)
+        };
+        for at in [1, 2, 2] {
+            sequence.take(nameless(at), 0, &mut out);
+        }
+        sequence.broke(0);
+        // Nothing waits for what cannot be fetched.
+        sequence.take(nameless(5), 0, &mut out);
+        assert_eq!(out.len(), 4);
+        assert!(!sequence.is_whole());
+        let gap = sequence.gap(PATIENCE_MS).unwrap();
+        assert_eq!((gap.missing, gap.to), (None, None));
+        assert_eq!(sequence.give_up(&mut out), Filled::Lost(0, None));
+        assert!(sequence.is_whole());
+        assert_eq!(out.len(), 4);
     }
 
     #[test]

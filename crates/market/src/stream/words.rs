@@ -98,13 +98,19 @@ impl Words {
         &self.provider.streams[self.at]
     }
 
-    /// Returns where it is.
-    pub(crate) fn address(&self) -> Option<Url> {
+    /// Returns where it is, with what proves there who listens; `None` where that is missing.
+    pub(crate) fn address(&self, secret: &dyn Fn(&str) -> Option<String>) -> Option<Url> {
         let stream = self.stream();
         let host = self.provider.host(&stream.on)?;
         let name = host.names.first().and_then(HostPattern::exact)?;
         let port = host.ports.first().copied().unwrap_or(443);
-        Url::parse(&format!("wss://{}:{port}{}", name.as_str(), stream.path)).ok()
+        let address = format!("wss://{}:{port}{}", name.as_str(), stream.path);
+        let mut address = Url::parse(&address).ok()?;
+        for (parameter, credential) in &stream.query {
+            let secret = secret(credential)?;
+            address.query_pairs_mut().append_pair(parameter, &secret);
+        }
+        Some(address)
     }
 
     /// Spells an instrument as it stands in messages.
@@ -299,9 +305,69 @@ mod tests {
     }
 
     #[test]
+    fn messages_as_kraken_documents_them_are_read() {
+        let messages = concat!(
+            "{\"channel\":\"status\",\"type\":\"update\",\"data\":[{\"system\":\"online\",\"version\":\"2.0.0\"}]}\n",
+            "{\"method\":\"subscribe\",\"req_id\":1,\"result\":{\"channel\":\"trade\",\"snapshot\":false,\"symbol\":\"MATIC/USD\"},\"success\":true,\"time_in\":\"2023-09-25T09:04:31.742599Z\"}\n",
+            "{\"channel\":\"trade\",\"type\":\"snapshot\",\"data\":[{\"symbol\":\"MATIC/USD\",\"side\":\"buy\",\"price\":0.5147,\"qty\":1,\"trade_id\":1,\"timestamp\":\"2023-09-25T07:48:36.925533Z\"}]}\n",
+            "{\"channel\":\"trade\",\"type\":\"update\",\"data\":[{\"symbol\":\"MATIC/USD\",\"side\":\"sell\",\"price\":0.5117,\"qty\":40.0,\"ord_type\":\"market\",\"trade_id\":4665906,\"timestamp\":\"2023-09-25T07:49:37.708706Z\"}]}\n",
+            "{\"channel\":\"ticker\",\"type\":\"update\",\"data\":[{\"symbol\":\"ALGO/USD\",\"bid\":0.1002,\"bid_qty\":740.0,\"ask\":0.10035,\"ask_qty\":740.0,\"last\":0.1002}]}\n",
+            "{\"channel\":\"heartbeat\"}\n",
+            "{\"error\":\"Currency pair not supported NOPE/USD\",\"method\":\"subscribe\",\"req_id\":2,\"success\":false,\"symbol\":\"NOPE/USD\"}",
+        );
+        assert_eq!(
+            read("kraken", messages),
+            [
+                "nothing",
+                "Subscribed",
+                "nothing",
+                "trade MATIC/USD 2023-09-25T07:49:37.708706Z 4665906 0.5117 40.0 sell",
+                "quote ALGO/USD 2021-10-12T00:28:33Z 0.1002 0.10035",
+                "Heartbeat(None, None, None)",
+                "Error { code: Some(\"pair\"), text: \"Currency pair not supported NOPE/USD\" }",
+            ]
+        );
+    }
+
+    #[test]
+    fn messages_as_polygon_documents_them_are_read() {
+        let messages = concat!(
+            "[{\"ev\":\"status\",\"status\":\"connected\",\"message\":\"Connected Successfully\"}]\n",
+            "[{\"ev\":\"status\",\"status\":\"auth_success\",\"message\":\"authenticated\"}]\n",
+            "[{\"ev\":\"T\",\"sym\":\"MSFT\",\"x\":4,\"i\":\"12345\",\"z\":3,\"p\":114.125,\"s\":100,\"c\":[0,12],\"t\":1536036818784,\"q\":3681328}]\n",
+            "[{\"ev\":\"status\",\"status\":\"max_connections\",\"message\":\"Maximum number of websocket connections exceeded.\"}]",
+        );
+        assert_eq!(
+            read("polygon", messages),
+            [
+                "Connected",
+                "Ready",
+                "trade MSFT 2018-09-04T04:53:38.784Z 4:12345 114.125 100 sell",
+                "Error { code: Some(\"max_connections\"), text: \"Maximum number of websocket connections exceeded.\" }",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_trade_of_finnhub_has_no_id_and_an_update_without_volume_is_none() {
+        let text = r#"{"data":[{"c":["1"],"p":7296.89,"s":"AAPL","t":1575526691134,"v":11.5},{"p":7296.9,"s":"AAPL","t":1575526691135,"v":0}],"type":"trade"}"#;
+        let (said, unread) = words("finnhub").read(text, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(unread, 0);
+        let [Said::Trade(symbol, trade)] = said.as_slice() else {
+            panic!("{said:?}")
+        };
+        assert_eq!((symbol.as_str(), &trade.id), ("AAPL", &None));
+        assert_eq!(trade.at.to_string(), "2019-12-05T06:18:11.134Z");
+        let ping = words("finnhub").read(r#"{"type":"ping"}"#, Timestamp::UNIX_EPOCH);
+        assert_eq!(ping, Ok((vec![Said::Heartbeat(None, None, None)], 0)));
+    }
+
+    #[test]
     fn a_message_of_another_form_is_none_of_the_streams() {
         let now = Timestamp::UNIX_EPOCH;
-        for provider in ["binance", "coinbase", "alpaca"] {
+        for provider in [
+            "binance", "coinbase", "alpaca", "kraken", "polygon", "finnhub",
+        ] {
             for text in ["", "7", "\"x\"", "{", &"[".repeat(10_000)] {
                 assert_eq!(
                     words(provider).read(text, now),
@@ -320,10 +386,21 @@ mod tests {
 
     #[test]
     fn an_address_and_a_symbol_are_those_of_the_catalog() {
-        let address = words("binance").address().unwrap();
-        assert_eq!(address.as_str(), "wss://stream.binance.com:9443/stream");
-        let address = words("alpaca").address().unwrap();
-        assert_eq!(address.as_str(), "wss://stream.data.alpaca.markets/v2/iex");
+        let address = |provider: &str| {
+            let words = words(provider);
+            let address = words.address(&|id| (id == "key").then(|| "a b&c".to_owned()));
+            address.map(|address| address.to_string())
+        };
+        for (provider, expected) in [
+            ("binance", "wss://stream.binance.com:9443/stream"),
+            ("alpaca", "wss://stream.data.alpaca.markets/v2/iex"),
+            ("kraken", "wss://ws.kraken.com/v2"),
+            ("polygon", "wss://socket.massive.com/stocks"),
+            ("finnhub", "wss://ws.finnhub.io/?token=a+b%26c"),
+        ] {
+            assert_eq!(address(provider).as_deref(), Some(expected));
+        }
+        assert_eq!(words("finnhub").address(&|_| None), None);
         let pair = "BTC/USD@kraken".parse().unwrap();
         let refused = words("coinbase").symbol(&pair, UseCase::Trades, None);
         assert!(matches!(refused, Err(Why::Venue { .. })));

@@ -212,7 +212,7 @@ async fn a_question_that_is_wrong_is_answered_with_the_choices() {
         ("instrument=AAPL&numbers=roman", "400", "float, decimal"),
         ("instrument=AAPL&provider=nobody", "404", "provider"),
         ("instrument=AAPL&provider=tiingo", "404", "provider"),
-        ("instrument=BTC%2FUSD@kraken", "404", "provider"),
+        ("instrument=BTC%2FUSD@nowhere", "404", "provider"),
         ("instrument=AAPL&kind=bars&interval=1d", "404", "provider"),
     ] {
         let (line, problem) = doors.refused(query).await;

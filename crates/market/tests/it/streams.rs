@@ -72,7 +72,12 @@ impl World {
         });
         let file = |id: &str| (id.to_owned(), "file:key".to_owned());
         let section = MarketSection {
-            keys: [("alpaca".to_owned(), [file("key"), file("secret")].into())].into(),
+            keys: [
+                ("alpaca".to_owned(), [file("key"), file("secret")].into()),
+                ("finnhub".to_owned(), [file("key")].into()),
+                ("polygon".to_owned(), [file("key")].into()),
+            ]
+            .into(),
             ..MarketSection::default()
         };
         let keyring = Keyring::new(Arc::clone(&catalog), section.clone(), dir.path().to_owned());
@@ -122,6 +127,12 @@ impl World {
         self.try_follow(instrument, kind).await.unwrap()
     }
 
+    async fn follow_at(&self, provider: &str, instrument: &str, kind: Kind) -> Follow {
+        let mut ask = ask(instrument, kind);
+        ask.provider = Some(provider.to_owned());
+        self.service.follow(&ask).await.unwrap()
+    }
+
     async fn try_follow(&self, instrument: &str, kind: Kind) -> Result<Follow, MarketError> {
         self.service.follow(&ask(instrument, kind)).await
     }
@@ -135,10 +146,10 @@ impl World {
     /// The sandbox's own trades between the first and the last of those that came.
     fn own(&self, symbol: &str, seen_by: (&str, i64), came: &[Trade], step_ns: i128) -> Vec<Row> {
         let market = self.sandbox.market();
-        let listing = market
-            .listing(symbol)
-            .unwrap()
-            .seen_by(seen_by.0, seen_by.1);
+        let mut listing = market.listing(symbol).unwrap();
+        if !seen_by.0.is_empty() {
+            listing = listing.seen_by(seen_by.0, seen_by.1);
+        }
         let (first, last) = (came.first().unwrap(), came.last().unwrap());
         let ns = |trade: &Trade| trade.at.as_nanosecond();
         let span = (ns(first), ns(last) + step_ns);
@@ -167,6 +178,13 @@ fn rows(came: &[Trade]) -> Vec<Row> {
             let is_buy = trade.taker == Some(Side::Buy);
             (id, trade.price.normalize(), trade.size.normalize(), is_buy)
         })
+        .collect()
+}
+
+/// Of providers that do not say who crossed the spread.
+fn without_side(rows: Vec<Row>) -> Vec<(String, Decimal, Decimal)> {
+    rows.into_iter()
+        .map(|(id, price, size, _)| (id, price, size))
         .collect()
 }
 
@@ -297,13 +315,103 @@ async fn trades_of_alpaca_come_once_across_lost_connections_although_their_ids_s
     ];
     let came = listened(&world, &mut follow, 160, &troubles[..3]).await;
     let own = world.own("AAPL", ("iex", 17_800), &came.trades, 1);
-    let without_side = |rows: Vec<Row>| -> Vec<_> {
-        rows.into_iter()
-            .map(|(id, price, size, _)| (id, price, size))
-            .collect()
-    };
     assert_eq!(without_side(rows(&came.trades)), without_side(own));
     assert!(came.count(What::GapFilled) + came.count(What::GapUnproven) >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_trade_of_kraken_comes_once_whatever_happens_to_the_connection() {
+    let world = World::new(300, "right").await;
+    let mut follow = world.follow("ETH/USD@kraken", Kind::Trades).await;
+    // A second pair has a message and an answer of its own.
+    let _other = world.follow("BTC/USD@kraken", Kind::Trades).await;
+    let troubles = [
+        (15, "kraken", FaultKind::StreamGap),
+        (35, "kraken", FaultKind::StreamCut),
+        (60, "kraken", FaultKind::StreamReorder),
+        (80, "kraken", FaultKind::StreamDuplicate),
+        (100, "kraken", FaultKind::StreamUnknown),
+        (120, "kraken", FaultKind::StreamCut),
+    ];
+    let came = listened(&world, &mut follow, 160, &troubles).await;
+    let own = world.own("ETH/USD", ("kraken", 120_000), &came.trades, 1_000);
+    assert_eq!(rows(&came.trades), own);
+    assert_eq!(came.count(What::Reconnecting), 2, "{:?}", came.notices);
+    assert_eq!(came.count(What::GapUnfillable), 0, "{:?}", came.notices);
+    let mut quotes = world.follow("ETH/USD@kraken", Kind::Quotes).await;
+    loop {
+        if let Followed::Told(_, Told::Quote(quote)) = next(&mut quotes).await {
+            assert!(quote.bid < quote.ask, "{quote:?}");
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_trade_of_polygon_comes_once_although_its_stamps_are_coarser_than_those_of_rest() {
+    let world = World::new(300, "right").await;
+    let mut follow = world.follow_at("polygon", "MSFT", Kind::Trades).await;
+    let troubles = [
+        (20, "polygon", FaultKind::StreamCut),
+        (60, "polygon", FaultKind::StreamDuplicate),
+    ];
+    let came = listened(&world, &mut follow, 120, &troubles).await;
+    let own = world.own("MSFT", ("", 0), &came.trades, 1_000_000);
+    assert_eq!(without_side(rows(&came.trades)), without_side(own));
+    assert_eq!(came.count(What::Reconnecting), 1, "{:?}", came.notices);
+    assert_eq!(came.count(What::GapUnfillable), 0, "{:?}", came.notices);
+    let is_named = |trade: &Trade| trade.id.as_ref().unwrap().starts_with("11:");
+    assert!(came.trades.iter().all(is_named));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trades_of_alpacas_pairs_come_once_with_their_side_beside_those_of_stocks() {
+    let world = World::new(300, "right").await;
+    let mut stocks = world.follow("AAPL", Kind::Trades).await;
+    let mut follow = world.follow("BTC/USD@alpaca", Kind::Trades).await;
+    let troubles = [
+        (20, "alpaca", FaultKind::StreamDuplicate),
+        (40, "alpaca", FaultKind::StreamCut),
+        (41, "alpaca", FaultKind::StreamCut),
+        (80, "alpaca", FaultKind::StreamCut),
+    ];
+    let came = listened(&world, &mut follow, 120, &troubles).await;
+    let own = world.own("BTC/USD", ("alpaca", 9_000), &came.trades, 1);
+    assert_eq!(rows(&came.trades), own);
+    assert_eq!(came.count(What::GapUnfillable), 0, "{:?}", came.notices);
+    let first = listened(&world, &mut stocks, 5, &[]).await;
+    let own = world.own("AAPL", ("iex", 17_800), &first.trades, 1);
+    assert_eq!(without_side(rows(&first.trades)), without_side(own));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_finnhub_lost_is_said_to_be_lost_and_nothing_comes_twice() {
+    let world = World::new(300, "right").await;
+    let mut follow = world.follow_at("finnhub", "IBM", Kind::Trades).await;
+    let trouble = [(20, "finnhub", FaultKind::StreamCut)];
+    let mut came = listened(&world, &mut follow, 40, &trouble).await;
+    while came.count(What::GapUnfillable) == 0 {
+        let followed = next(&mut follow).await;
+        came.take(followed);
+    }
+    assert_eq!(came.count(What::Reconnecting), 1, "{:?}", came.notices);
+    let told: Vec<_> = came
+        .trades
+        .iter()
+        .map(|trade| (trade.price.normalize(), trade.size.normalize()))
+        .collect();
+    let own = world.own("IBM", ("", 0), &came.trades, 1_000_000);
+    let own: Vec<_> = own
+        .into_iter()
+        .map(|(_, price, size, _)| (price, size))
+        .collect();
+    // What was told is the market's own without one stretch.
+    let same = told.iter().zip(&own).take_while(|(a, b)| a == b).count();
+    let (before, behind) = told.split_at(same);
+    assert!(before.len() >= 20, "{} of {}", before.len(), told.len());
+    assert!(own.len() > told.len(), "nothing was lost");
+    assert!(own.ends_with(behind));
+    assert!(came.trades.iter().all(|trade| trade.id.is_none()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,6 +20,8 @@ use crate::wire::{Json, list, object, read_time, rfc3339, utc};
 
 pub(super) struct Alpaca;
 
+/// What of the market's volume of pairs trades here, in ppm.
+const CRYPTO_PPM: i64 = 9_000;
 /// What of the market's volume trades on IEX, in ppm.
 const IEX_PPM: i64 = 17_800;
 const MINUTE_NS: i128 = 60_000_000_000;
@@ -60,6 +62,7 @@ impl Provider for Alpaca {
             ["v2", "stocks", _, "trades"] => ("trades-one", trades),
             ["v2", "stocks", _, "quotes"] => ("quotes-one", quotes),
             ["v1beta3", "crypto", "us", "bars"] => ("crypto-bars", bars),
+            ["v1beta3", "crypto", "us", "trades"] => ("crypto-trades", crypto_trades),
             _ => return None,
         })
     }
@@ -69,7 +72,11 @@ impl Provider for Alpaca {
     }
 
     fn feed(&self, path: &[&str]) -> Option<&'static dyn Feed> {
-        (path == ["v2", "iex"]).then_some(&stream::Iex as &dyn Feed)
+        match path {
+            ["v2", "iex"] => Some(&stream::IEX),
+            ["v1beta3", "crypto", "us"] => Some(&stream::CRYPTO),
+            _ => None,
+        }
     }
 
     fn refuse(&self, _call: &Call<'_>, refused: &Refusal) -> Reply {
@@ -210,6 +217,37 @@ fn trades(call: &Call<'_>) -> Result<Reply, Reply> {
     listed(call, "trades", "", &find)
 }
 
+/// Its own market, whose trades say who crossed the spread.
+fn crypto_trade(trade: &Trade) -> Json {
+    object! {
+        "t" => rfc3339(trade.at_ns),
+        "p" => trade.price,
+        "s" => trade.size,
+        "tks" => if trade.is_buy { "B" } else { "S" },
+        "i" => trade.id,
+    }
+}
+
+fn crypto_quote(quote: &Quote) -> Json {
+    object! {
+        "t" => rfc3339(quote.at_ns),
+        "bp" => quote.bid,
+        "bs" => quote.bid_size,
+        "ap" => quote.ask,
+        "as" => quote.ask_size,
+    }
+}
+
+fn crypto_trades(call: &Call<'_>) -> Result<Reply, Reply> {
+    let find = |listing: &Listing, span: (i128, i128), take: Take| {
+        let rows = call.market.trades(listing, span, call.now, take);
+        rows.iter()
+            .map(|row| (row.at_ns, crypto_trade(row)))
+            .collect()
+    };
+    listed(call, "trades", "", &find)
+}
+
 fn quotes(call: &Call<'_>) -> Result<Reply, Reply> {
     let find = |listing: &Listing, span: (i128, i128), take: Take| {
         let rows = call.market.trades(listing, span, call.now, take);
@@ -308,7 +346,7 @@ fn listed(call: &Call<'_>, key: &str, kind: &str, find: &Find<'_>) -> Result<Rep
             if is_iex {
                 listing.seen_by("iex", IEX_PPM)
             } else if is_crypto {
-                listing.seen_by("alpaca", 9_000)
+                listing.seen_by("alpaca", CRYPTO_PPM)
             } else {
                 listing
             }

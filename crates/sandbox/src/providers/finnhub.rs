@@ -3,6 +3,8 @@
 //! What it is strict about: a token, 60 requests a minute and 30 a second, bars of US shares only for who
 //! pays. An unknown symbol has a quote of zeros, and a span without bars says `no_data`.
 
+mod stream;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
@@ -13,6 +15,7 @@ use crate::limits::{Charge, Limit, Refusal, Usage};
 use crate::market::listing::Listing;
 use crate::market::news::Story;
 use crate::market::{Adjust, Ask, Bar, Market, Step, second};
+use crate::streams::Feed;
 use crate::wire::{Json, object, read_time};
 
 pub(super) struct Finnhub;
@@ -53,6 +56,10 @@ impl Provider for Finnhub {
             ["api", "v1", "stock", "symbol"] => ("symbols", |call| Ok(symbols(call))),
             _ => return None,
         })
+    }
+
+    fn feed(&self, path: &[&str]) -> Option<&'static dyn Feed> {
+        (path == [""]).then_some(&stream::Trades as &dyn Feed)
     }
 
     fn refuse(&self, _call: &Call<'_>, refused: &Refusal) -> Reply {

@@ -4,13 +4,16 @@
 //! can be had, and the bar that is being made is always the last one. A bar without a trade is a filler. The
 //! key of a result is Kraken's own name of the pair.
 
+mod stream;
+
 use rust_decimal::Decimal;
 
 use super::{Handler, Provider};
 use crate::call::{Call, Reply};
 use crate::limits::{Charge, Limit, Refusal};
 use crate::market::listing::Listing;
-use crate::market::{Ask, Bar, Step, Take, Trade};
+use crate::market::{Ask, Bar, Market, Step, Take, Trade};
+use crate::streams::Feed;
 use crate::wire::{Json, fixed, list, object, rfc3339};
 
 pub(super) struct Kraken;
@@ -48,6 +51,10 @@ impl Provider for Kraken {
         })
     }
 
+    fn feed(&self, path: &[&str]) -> Option<&'static dyn Feed> {
+        (path == ["v2"]).then_some(&stream::Version2 as &dyn Feed)
+    }
+
     fn refuse(&self, _call: &Call<'_>, refused: &Refusal) -> Reply {
         if refused.is_ban {
             return error("EGeneral:Temporary lockout");
@@ -79,14 +86,14 @@ struct Pair {
     digits: u32,
 }
 
-fn pairs(call: &Call<'_>) -> Vec<Pair> {
+fn pairs(market: &Market) -> Vec<Pair> {
     let own = |asset: &str| match asset {
         "BTC" => "XBT".to_owned(),
         "DOGE" => "XDG".to_owned(),
         other => other.to_owned(),
     };
     let all = Listing::pairs().filter_map(|(asset, money)| {
-        let listing = call.market.listing(&format!("{asset}/{money}"))?;
+        let listing = market.listing(&format!("{asset}/{money}"))?;
         let digits = if asset == "BTC" {
             1
         } else {
@@ -126,7 +133,7 @@ fn pair(call: &Call<'_>) -> Result<Pair, Reply> {
             || symbol == name
             || symbol.replace('/', "") == name
     };
-    let found = pairs(call).into_iter().find(is_named);
+    let found = pairs(call.market).into_iter().find(is_named);
     found.ok_or_else(|| error("EQuery:Unknown asset pair"))
 }
 
@@ -251,7 +258,7 @@ fn trades(call: &Call<'_>) -> Result<Reply, Reply> {
 fn ticker(call: &Call<'_>) -> Result<Reply, Reply> {
     let asked = match call.get("pair") {
         Some(_) => vec![pair(call)?],
-        None => pairs(call),
+        None => pairs(call.market),
     };
     let members = asked.iter().filter_map(|pair| {
         let listing = &pair.listing;
@@ -310,7 +317,7 @@ fn depth(call: &Call<'_>) -> Result<Reply, Reply> {
 fn asset_pairs(call: &Call<'_>) -> Result<Reply, Reply> {
     let asked = match call.get("pair") {
         Some(_) => vec![pair(call)?],
-        None => pairs(call),
+        None => pairs(call.market),
     };
     let members = asked.iter().map(|pair| {
         let (base, quote) = pair.listing.symbol.split_once('/').unwrap_or_default();

@@ -6,6 +6,7 @@
 //! Simplified: bars of several days begin at multiples counted from 1970. What is no bar: [`records`].
 
 mod records;
+mod stream;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -16,6 +17,7 @@ use crate::limits::{Charge, Limit, Refusal};
 use crate::market::calendar::{day_number, later};
 use crate::market::listing::Listing;
 use crate::market::{Adjust, Anchor, Ask, Bar, Step, Take, merged};
+use crate::streams::Feed;
 use crate::wire::{Json, object, pointed, read_time};
 
 pub(super) struct Polygon;
@@ -74,6 +76,10 @@ impl Provider for Polygon {
             ["v1", "marketstatus", "now"] => ("market-status", |call| Ok(records::status(call))),
             _ => return None,
         })
+    }
+
+    fn feed(&self, path: &[&str]) -> Option<&'static dyn Feed> {
+        (path == ["stocks"]).then_some(&stream::Stocks as &dyn Feed)
     }
 
     fn refuse(&self, call: &Call<'_>, refused: &Refusal) -> Reply {

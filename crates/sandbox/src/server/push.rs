@@ -14,16 +14,21 @@ use crate::market::Market;
 use crate::providers;
 use crate::settings::EVERYBODY;
 use crate::stats::StreamStats;
-use crate::streams::{self, Feed, House};
+use crate::streams::{self, Feed, House, Shown};
 
 /// A request that has become a WebSocket.
 pub(super) struct Pushed {
     provider: &'static str,
     feed: &'static dyn Feed,
+    /// Path of its address.
+    path: String,
+    /// The key that was in the address.
+    key: Option<String>,
 }
 
-/// Answers a request for a WebSocket where a provider pushes; `None` leaves it to whoever answers requests.
-pub(super) fn upgrade(parts: &Parts) -> Option<(Response<Body>, Pushed)> {
+/// Answers a request for a WebSocket where a provider pushes; `None` leaves it to whoever answers requests. Who
+/// shows no right key in the address, where it has to be, is refused and gets no WebSocket.
+pub(super) fn upgrade(parts: &Parts, shared: &Shared) -> Option<(Response<Body>, Option<Pushed>)> {
     let text = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
     if !text(header::UPGRADE)?.eq_ignore_ascii_case("websocket") {
         return None;
@@ -43,6 +48,22 @@ pub(super) fn upgrade(parts: &Parts) -> Option<(Response<Body>, Pushed)> {
     }
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let feed = provider.feed(&path)?;
+    let home = Home {
+        shared,
+        provider: provider.name(),
+        path: path.join("/"),
+    };
+    let shown = match feed.key_parameter() {
+        None => None,
+        Some(name) => match home.admitted(name, parts.uri.query().unwrap_or_default()) {
+            Ok(key) => Some(key),
+            Err(status) => {
+                let mut answer = Response::new(Body::empty());
+                *answer.status_mut() = status;
+                return Some((answer, None));
+            }
+        },
+    };
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = answer.headers_mut();
@@ -50,8 +71,13 @@ pub(super) fn upgrade(parts: &Parts) -> Option<(Response<Body>, Pushed)> {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()?;
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    let provider = provider.name();
-    Some((answer, Pushed { provider, feed }))
+    let pushed = Pushed {
+        provider: provider.name(),
+        feed,
+        path: home.path,
+        key: shown,
+    };
+    Some((answer, Some(pushed)))
 }
 
 impl Pushed {
@@ -68,8 +94,13 @@ impl Pushed {
         let home = Home {
             shared,
             provider: self.provider,
+            path: self.path,
         };
-        streams::serve(io, early, self.feed, &home, is_paid, shutdown).await;
+        let shown = Shown {
+            is_paid,
+            key: self.key,
+        };
+        streams::serve(io, early, self.feed, &home, shown, shutdown).await;
     }
 }
 
@@ -77,6 +108,37 @@ impl Pushed {
 struct Home<'h> {
     shared: &'h Shared,
     provider: &'static str,
+    path: String,
+}
+
+impl Home<'_> {
+    /// Names a place at this address: a key has one at each.
+    fn place(&self, key: &str) -> (&'static str, String) {
+        (self.provider, format!("{} {key}", self.path))
+    }
+}
+
+impl Home<'_> {
+    /// Returns the key in the parameter `name`, and takes its place.
+    fn admitted(&self, name: &str, query: &str) -> Result<String, StatusCode> {
+        let count_denied = || self.count(&|count| count.denied += 1);
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let key = pairs
+            .filter(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+            .find(|value| !value.is_empty());
+        let is_wrong = |key: &str| self.wrong_keys().iter().any(|wrong| wrong == key);
+        let key = key.filter(|key| !is_wrong(key) && !self.takes(FaultKind::StreamAuth));
+        let Some(key) = key else {
+            count_denied();
+            return Err(StatusCode::UNAUTHORIZED);
+        };
+        if self.takes(FaultKind::StreamFull) || !self.enter(key, 1) {
+            count_denied();
+            return Err(StatusCode::TOO_MANY_REQUESTS);
+        }
+        Ok(key.to_owned())
+    }
 }
 
 impl House for Home<'_> {
@@ -109,10 +171,7 @@ impl House for Home<'_> {
 
     fn enter(&self, key: &str, most: usize) -> bool {
         let mut state = self.shared.state();
-        let taken = state
-            .taken
-            .entry((self.provider, key.to_owned()))
-            .or_default();
+        let taken = state.taken.entry(self.place(key)).or_default();
         if *taken >= most {
             return false;
         }
@@ -122,7 +181,7 @@ impl House for Home<'_> {
 
     fn leave(&self, key: &str) {
         let mut state = self.shared.state();
-        if let Some(taken) = state.taken.get_mut(&(self.provider, key.to_owned())) {
+        if let Some(taken) = state.taken.get_mut(&self.place(key)) {
             *taken = taken.saturating_sub(1);
         }
     }

@@ -146,7 +146,7 @@ fn the_terminal_follows_through_the_daemon_and_says_what_is_wrong() {
     assert_eq!(trades.len(), 3, "{json}");
     let nobody = practice.user.run(
         practice.home(),
-        &["get", "trades", "BTC/USD@kraken", "--follow"],
+        &["get", "trades", "BTC/USD@nowhere", "--follow"],
     );
     assert_eq!(nobody.code, Some(2), "{nobody:#?}");
     assert!(nobody.err.contains("@binance"), "{nobody:#?}");

@@ -16,8 +16,8 @@ use crate::stream::topic::{Subject, Topic, What};
 
 /// How long the answer to a subscription may take before the next one is sent.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// Items in one subscription.
-const MAX_ITEMS: usize = 100;
+/// Items in one subscription, where the provider does not take fewer.
+const MAX_ITEMS: u32 = 100;
 
 impl Link {
     /// Takes over what the hub wants followed, and forgets what it does not.
@@ -89,7 +89,8 @@ impl Link {
                 .filter(|subject| subject.use_case == channel.use_case)
                 .cloned()
                 .collect();
-            for some in of_channel.chunks(MAX_ITEMS) {
+            let most = channel.items_per_message.unwrap_or(MAX_ITEMS).max(1);
+            for some in of_channel.chunks(most as usize) {
                 let items: Vec<String> = some
                     .iter()
                     .map(|subject| channel.item(&subject.symbol))
@@ -125,6 +126,10 @@ impl Link {
             session.socket.send(text).await?;
             session.sent_at = Some(Instant::now());
             session.in_flight = Some((subjects, is_on, Instant::now()));
+            if !self.words.stream().acknowledges {
+                // Nothing will come that says so.
+                self.answered(session);
+            }
         }
         Ok(())
     }

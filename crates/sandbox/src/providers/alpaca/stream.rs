@@ -1,4 +1,4 @@
-//! Alpaca's stream of IEX: a key first, one connection of a key, thirty items for who does not pay.
+//! Alpaca's streams, of IEX and of crypto: a key first, one connection of a key, thirty items for who does not pay.
 //!
 //! What it is strict about: nothing before the key, and frames are lists. Ids of trades have gaps.
 
@@ -6,15 +6,40 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{IEX_PPM, quote, trade};
-use crate::market::{Quote, Trade};
+use super::{CRYPTO_PPM, IEX_PPM, crypto_quote, crypto_trade, quote, trade};
+use crate::market::listing::Listing;
+use crate::market::{Market, Quote, Trade};
 use crate::streams::{Feed, Heard, Kind, Session};
 use crate::wire::{Json, list, object};
 
 /// Items that are free.
 const MAX_FREE: usize = 30;
 
-pub(super) struct Iex;
+/// What a stream tells of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Shares, as they trade on IEX.
+    Iex,
+    /// Pairs, as they trade at Alpaca itself.
+    Crypto,
+}
+
+pub(super) struct Stream(pub(super) Of);
+
+pub(super) static IEX: Stream = Stream(Of::Iex);
+pub(super) static CRYPTO: Stream = Stream(Of::Crypto);
+
+impl Stream {
+    fn listing(&self, market: &Market, name: &str) -> Option<Listing> {
+        let listing = market.listing(name)?;
+        match self.0 {
+            Of::Iex => (!listing.is_crypto()).then(|| listing.seen_by("iex", IEX_PPM)),
+            Of::Crypto => listing
+                .is_crypto()
+                .then(|| listing.seen_by("alpaca", CRYPTO_PPM)),
+        }
+    }
+}
 
 fn error(code: i64, msg: &str) -> Json {
     list![object! { "T" => "error", "code" => code, "msg" => msg }]
@@ -36,7 +61,7 @@ fn named(frame: Json, kind: &str, name: &str) -> Json {
     list![Json::Object(all)]
 }
 
-impl Feed for Iex {
+impl Feed for Stream {
     fn greeting(&self) -> Vec<Json> {
         vec![success("connected")]
     }
@@ -84,9 +109,8 @@ impl Feed for Iex {
                 if !session.is_paid && session.items.len() >= MAX_FREE {
                     return Heard::say(error(405, "symbol limit exceeded"));
                 }
-                let listing = session.market.listing(name).filter(|l| !l.is_crypto());
-                if let Some(listing) = listing {
-                    session.subscribe(kind, name, listing.seen_by("iex", IEX_PPM));
+                if let Some(listing) = self.listing(session.market, name) {
+                    session.subscribe(kind, name, listing);
                 }
             }
         }
@@ -100,10 +124,20 @@ impl Feed for Iex {
     }
 
     fn trade(&self, name: &str, row: &Trade) -> Json {
-        named(trade(row), "t", name)
+        match self.0 {
+            Of::Iex => named(trade(row), "t", name),
+            Of::Crypto => named(crypto_trade(row), "t", name),
+        }
     }
 
     fn quote(&self, name: &str, row: &Quote) -> Json {
-        named(quote(row, row.at_ns), "q", name)
+        match self.0 {
+            Of::Iex => named(quote(row, row.at_ns), "q", name),
+            Of::Crypto => named(crypto_quote(row), "q", name),
+        }
+    }
+
+    fn one_too_many(&self) -> Json {
+        error(406, "connection limit exceeded")
     }
 }
