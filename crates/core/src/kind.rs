@@ -173,6 +173,9 @@ kinds! {
     /// A repository was audited: what was found, by severity and by rule.
     InsightAuditCompleted = "insight.audit.completed", 1;
 
+    /// A person let a commit pass that the guard stops, and said why.
+    DeliveryExceptionGranted = "delivery.exception.granted", 1;
+
     /// An event of another system came in; its own type and data are in the payload.
     ExternalEventReceived = "external.event.received", 1;
 }

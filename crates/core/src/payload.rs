@@ -528,6 +528,21 @@ bodies! {
         is_time_in_doubt: bool,
     }
 
+    /// Body of `delivery.exception.granted`.
+    DeliveryExceptionGranted as ExceptionGranted {
+        /// Paths from the root, files or folders.
+        paths: Vec<String>,
+        /// Why, in the words of whoever granted it.
+        reason: String,
+        /// Who granted it.
+        by: String,
+        /// The commit that `HEAD` was at; none before the first one. Without `until`, the exception is spent as soon as
+        /// `HEAD` is elsewhere.
+        head: Option<String>,
+        /// Until when it counts; none for the next commit only.
+        until: Option<Timestamp>,
+    }
+
     /// Body of `insight.audit.completed`.
     InsightAuditCompleted as AuditCompleted {
         /// Where the repository is.

@@ -1,7 +1,7 @@
 //! What the guard costs, and what it says of a history.
 //!
 //! `cargo bench -p tradewind-delivery --bench guard` measures a commit of 50 files that the guard has nothing to say
-//! about. With repositories behind `--`, each is replayed, every stop printed and the time told.
+//! about. With repositories behind `--`, each is replayed (`RANGE` names its commits), every stop printed and the time told.
 
 #![expect(
     clippy::unwrap_used,
@@ -117,7 +117,7 @@ fn history(path: &Path) {
     let tally = replay(
         &git,
         &location,
-        None,
+        std::env::var("RANGE").ok().as_deref(),
         &Policy::default(),
         |replayed, _, _| {
             let judgement = &replayed.judgement;

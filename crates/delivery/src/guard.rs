@@ -14,6 +14,7 @@
 mod added;
 pub mod config;
 mod dangling;
+pub mod exceptions;
 mod gone;
 mod ignores;
 mod mass;
@@ -22,6 +23,7 @@ mod memory;
 mod message;
 pub mod replay;
 pub mod source;
+pub mod words;
 
 use std::borrow::Cow;
 
@@ -86,12 +88,12 @@ pub struct Question<'q> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A file goes that something in the commit's own tree refers to.
-    DanglingReference,
-    /// A file goes or is emptied that the user protects.
-    ProtectedPath,
     /// A large part of the program goes at once.
     MassDeletion,
+    /// A file goes or is emptied that the user protects.
+    ProtectedPath,
+    /// A file goes that something in the commit's own tree refers to.
+    DanglingReference,
     /// An environment, a package store, a cache or build output is added.
     GeneratedTree,
     /// A large file is added.

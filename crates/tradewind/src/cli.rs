@@ -14,6 +14,7 @@ pub(crate) mod erase;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod get;
+pub(crate) mod guard;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod log;
@@ -51,6 +52,7 @@ Market:
   catalog      What is known of the market-data providers: limits, endpoints, quirks
 
 Deliver:
+  guard        What a commit would break or give away, before it is made and in history
   undo         Take back an action, byte for byte
   redo         Put back what `undo` took away
   restore      Bring a file back from an earlier time
@@ -128,6 +130,8 @@ enum Command {
     Usage(usage::Args),
     /// What is known of the market-data providers: limits, endpoints, quirks
     Catalog(catalog::Args),
+    /// What a commit would break or give away, before it is made and in history
+    Guard(guard::Args),
     /// Take back an action, byte for byte
     Undo(undo::Args),
     /// Put back what `undo` took away
@@ -189,6 +193,7 @@ pub(crate) async fn run() -> Outcome {
         Command::Exec(args) => Box::pin(exec::run(&place, args)).await,
         Command::Usage(args) => usage::run(&place, &args).await,
         Command::Catalog(args) => catalog::run(&place, args).await,
+        Command::Guard(args) => guard::run(&place, args).await,
         Command::Undo(args) => undo::undo(&place, args).await,
         Command::Redo(args) => undo::redo(&place, args).await,
         Command::Restore(args) => restore::run(&place, args).await,

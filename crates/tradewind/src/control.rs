@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use tradewind_core::payload::{AuditCompleted, RepositoryRemoved};
+use tradewind_core::payload::{AuditCompleted, ExceptionGranted, RepositoryRemoved};
 use tradewind_core::{Clock, Draft, RepositoryId, Seq};
 use tradewind_engine::proposals::{self, ProposalError};
 use tradewind_engine::undo::{Difference, Direction, Expiry, Restore, UndoError, Which};
@@ -131,6 +131,13 @@ pub(crate) enum Command {
         repository: Option<RepositoryId>,
         /// What it found.
         audit: AuditCompleted,
+    },
+    /// Let a commit pass that the guard stops.
+    GrantException {
+        /// In which repository.
+        repository: RepositoryId,
+        /// Which paths, why, and for how long.
+        granted: ExceptionGranted,
     },
     /// End the daemon.
     Stop,
@@ -391,6 +398,10 @@ pub(crate) async fn execute(controls: &Controls, command: Command) -> Answer {
         Command::RecordAudit { repository, audit } => {
             record_audit(controls, repository, &audit).await
         }
+        Command::GrantException {
+            repository,
+            granted,
+        } => grant(controls, repository, &granted).await,
         Command::Stop => match &controls.watchers {
             Some(watchers) => {
                 watchers.stop();
@@ -399,6 +410,22 @@ pub(crate) async fn execute(controls: &Controls, command: Command) -> Answer {
             None => Err(Failure::new(Exit::Daemon, "no daemon runs")),
         },
     }
+}
+
+async fn grant(
+    controls: &Controls,
+    repository: RepositoryId,
+    granted: &ExceptionGranted,
+) -> Answer {
+    let draft = Draft::new(controls.clock.now(), granted)
+        .map_err(|e| Failure::from_error(Exit::Bug, &e))?
+        .in_repository(repository);
+    let event = controls
+        .journal
+        .transact(move |tx| tx.append(draft))
+        .await
+        .map_err(|e| write_failure(&e))?;
+    Ok(Reply::Recorded { event })
 }
 
 async fn record_audit(

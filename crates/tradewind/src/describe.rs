@@ -82,6 +82,7 @@ pub(crate) fn tone(kind: EventKind) -> Tone {
         | K::EngineActingResumed
         | K::QuotaLimitCorrected
         | K::QuotaLedgerRecovered
+        | K::DeliveryExceptionGranted
         | K::InsightAuditCompleted
         | K::ExternalEventReceived => Tone::Plain,
     }
@@ -441,6 +442,19 @@ fn try_describe(event: &Event) -> Option<String> {
                 "quota ledger recovered: {} of {} count as spent{doubt}",
                 counted(b.units, "unit"),
                 counted(b.open_leases, "open lease")
+            )
+        }
+        K::DeliveryExceptionGranted => {
+            let b: body::ExceptionGranted = read(event)?;
+            let until = b.until.map_or_else(
+                || "for the next commit".to_owned(),
+                |until| format!("until {until}"),
+            );
+            format!(
+                "{} lets the guard pass {} {until}: {}",
+                b.by,
+                b.paths.join(", "),
+                b.reason
             )
         }
         K::InsightAuditCompleted => {

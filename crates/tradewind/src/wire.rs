@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tradewind_delivery::guard::GuardSection;
 use tradewind_engine::action::Registry;
 use tradewind_engine::config::UndoSection;
 use tradewind_engine::document::{ConfigMistake, Document, MAX_CONFIG_BYTES};
@@ -26,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) watch: WatchSection,
     /// `[audit]`.
     pub(crate) audit: AuditSection,
+    /// `[guard]`.
+    pub(crate) guard: GuardSection,
 }
 
 impl Config {
@@ -54,11 +57,16 @@ impl Config {
             let entry = mistake.entry.to_string();
             document.mistake_at(&["audit", "suppress", &entry, mistake.key], mistake.what);
         }
+        let guard: GuardSection = document.section("guard").unwrap_or_default();
+        for mistake in guard.mistakes() {
+            document.mistake_at(&["guard", mistake.key], mistake.what);
+        }
         document.finish()?;
         Ok(Self {
             engine,
             watch,
             audit,
+            guard,
         })
     }
 
@@ -186,6 +194,8 @@ struct File {
     watch: Option<WatchSection>,
     /// How the repository is audited.
     audit: Option<AuditSection>,
+    /// What stops a commit.
+    guard: Option<GuardSection>,
 }
 
 /// Returns the JSON schema of the file.

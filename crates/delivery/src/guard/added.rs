@@ -92,7 +92,7 @@ pub(super) fn look(
         generated::tell(question, contents, &made, judgement)?;
     }
     large_files(question, contents, &large, judgement)?;
-    secret::tell(contents, suspects, judgement)?;
+    secret::tell(question, contents, suspects, judgement)?;
     merge::tell(contents, merges, judgement)?;
     Ok(look)
 }
@@ -167,11 +167,16 @@ fn unstage(path: &str) -> Next {
     }
 }
 
-/// The command that keeps a path out from now on.
+/// The command that keeps a path, or what a pattern matches, out from now on.
 fn ignore(path: &str) -> Next {
+    let line = if path.starts_with('*') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    };
     Next {
         does: "keep it out from now on".to_owned(),
-        command: format!("echo {} >> .gitignore", shell(&format!("/{path}"))),
+        command: format!("echo {} >> .gitignore", shell(&line)),
     }
 }
 

@@ -45,6 +45,8 @@ struct Worlds {
     with: Tree,
     without: Tree,
     gone: BTreeSet<Box<str>>,
+    /// The same with those that stay and hold nothing: what they refer to is no reference of the commit's own tree.
+    leaving: BTreeSet<Box<str>>,
     /// Whether a package's own file stays and holds nothing any more.
     has_emptied: bool,
     project: Project,
@@ -59,11 +61,20 @@ struct Found {
 
 impl Found {
     fn add(&mut self, worlds: &Worlds, to: &str, from: &str, line: u32, how: How) {
-        if to == from || worlds.is_kept_out(to) {
+        if to == from || worlds.leaving.contains(from) || worlds.is_kept_out(to) {
             return;
         }
         let line_text = worlds.line(from, line);
-        self.by_path.entry(to.into()).or_default().insert(Evidence {
+        let known = self.by_path.entry(to.into()).or_default();
+        // One statement may import twenty names.
+        if how == How::Imports
+            && known
+                .iter()
+                .any(|each| each.path == from && each.how == how)
+        {
+            return;
+        }
+        known.insert(Evidence {
             path: from.to_owned(),
             line: (line > 0).then_some(line),
             how,
@@ -79,38 +90,21 @@ impl Worlds {
             && path_presence(&self.without, path) != Presence::Here
     }
 
-    /// Returns the files that went and whose absence takes `path` away: itself, or what was below it.
-    fn lost_at(&self, path: &str) -> Vec<&str> {
-        let path = path.trim_end_matches('/');
-        let below = format!("{path}/");
-        self.gone
-            .iter()
-            .map(AsRef::as_ref)
-            .filter(|gone: &&str| *gone == path || gone.starts_with(&below) || path.is_empty())
-            .take(MAX_EVIDENCE)
-            .collect()
-    }
-
-    /// Returns the files that went and that a dotted module name may have meant.
-    fn lost_module(&self, module: &str) -> Vec<&str> {
+    /// Returns the file that a dotted module name meant and that went.
+    fn lost_module(&self, module: &str) -> Option<&str> {
         let path = module.replace('.', "/");
         let is_meant = |gone: &&str| {
             let stem = gone
                 .strip_suffix("/__init__.py")
                 .or_else(|| gone.strip_suffix("/__main__.py"))
                 .or_else(|| gone.strip_suffix(".py"));
-            stem.is_some_and(|stem| {
-                stem == path
-                    || stem.ends_with(&format!("/{path}"))
-                    || gone.contains(&format!("{path}/"))
-            })
+            stem.is_some_and(|stem| stem == path || stem.ends_with(&format!("/{path}")))
         };
-        self.gone
-            .iter()
-            .map(AsRef::as_ref)
-            .filter(is_meant)
-            .take(MAX_EVIDENCE)
-            .collect()
+        let mut gone = self.gone.iter().map(AsRef::as_ref);
+        let below = format!("{path}/");
+        gone.clone()
+            .find(is_meant)
+            .or_else(|| gone.find(|gone: &&str| gone.contains(&below)))
     }
 
     /// Says whether a file was taken out of git to stay on each machine: it is ignored, and a person or a run makes it.
@@ -194,10 +188,13 @@ pub(super) fn tell(
     pages::find(&worlds, &mut found);
     let total = found.by_path.len();
     for (path, evidence) in found.by_path.into_iter().take(MAX_STOPS) {
-        let going = gone
+        let goes = gone
             .iter()
             .find(|gone| gone.path == path.as_bytes())
-            .map_or(Going::Deleted, |gone| gone.going);
+            .map_or_else(
+                || "goes with all that is in it".to_owned(),
+                |gone| gone::goes(gone.going),
+            );
         let count = evidence.len();
         let places = if count == 1 {
             "1 place still leads".to_owned()
@@ -206,7 +203,7 @@ pub(super) fn tell(
         };
         judgement.tell(Stop {
             kind: Kind::DanglingReference,
-            what: format!("{path} {}, and {places} to it.", gone::goes(going)),
+            what: format!("{path} {goes}, and {places} to it."),
             evidence: evidence.into_iter().take(MAX_EVIDENCE).collect(),
             more: count.saturating_sub(MAX_EVIDENCE),
             next: vec![gone::restore(&path), gone::allow(&path)],
@@ -269,6 +266,7 @@ fn worlds(
     // An empty `__init__.py` still makes its folder a package; only names in it are lost.
     let gone = leaving.iter().filter(|leaving| !leaving.stays_empty);
     Ok(Worlds {
+        leaving: leaving.iter().map(|leaving| leaving.path.into()).collect(),
         has_emptied: leaving.iter().any(|leaving| leaving.stays_empty),
         gone: gone.map(|leaving| leaving.path.into()).collect(),
         with,

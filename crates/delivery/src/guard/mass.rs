@@ -29,8 +29,33 @@ const SOURCE: &[&str] = &[
 pub(super) fn is_source(path: &str) -> bool {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-    SOURCE.contains(&end) && generated::root_of(path).is_none() && !is_foreign(folder)
+    SOURCE.contains(&end)
+        && generated::root_of(path).is_none()
+        && !is_foreign(folder)
+        && !is_bundled(path)
 }
+
+/// Says whether a path lies where what a packer of scripts wrote is delivered from.
+pub(super) fn is_bundled(path: &str) -> bool {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    matches!(end, "js" | "mjs" | "cjs" | "ts" | "css" | "map")
+        && folder
+            .split('/')
+            .any(|part| BUNDLES.contains(&part) || part.starts_with("_nuxt"))
+}
+
+/// Folders that packers of scripts write to.
+const BUNDLES: &[&str] = &[
+    "static",
+    "public",
+    "_next",
+    "dist",
+    "build",
+    "assets",
+    "bower_components",
+    "wwwroot",
+];
 
 /// Stops a commit that takes away a large part of the program.
 pub(super) fn tell(
@@ -54,7 +79,11 @@ pub(super) fn tell(
         .filter(|gone| gone.going == Going::Emptied || !names.contains(name(gone.path)))
         .filter(|gone| gone.going != Going::Emptied || !gone.path.ends_with(b"__init__.py"))
         .collect();
-    if lost.len() < MIN_ALL {
+    // Git writes this when it takes a commit back; whoever asks for that knows what goes.
+    let is_revert = question
+        .message
+        .is_some_and(|message| message.starts_with("Revert \""));
+    if lost.len() < MIN_ALL || is_revert {
         return;
     }
     let here = tree.iter().filter(|(path, _)| is_ours(path)).count();

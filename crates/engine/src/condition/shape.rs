@@ -254,6 +254,7 @@ fn schema(kind: EventKind) -> Option<Value> {
         QuotaBreakerOpened => BreakerOpened,
         QuotaBreakerClosed => BreakerClosed,
         QuotaLedgerRecovered => LedgerRecovered,
+        DeliveryExceptionGranted => ExceptionGranted,
         InsightAuditCompleted => AuditCompleted,
     }
     .map(schemars::Schema::to_value)

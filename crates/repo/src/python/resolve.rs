@@ -119,6 +119,11 @@ fn module_stem(path: &str) -> Option<&str> {
     }
     let (folder, name) = split(path);
     let stem = name.split('.').next()?;
+    // `credentials.example.py` is no module; `fast.cpython-311.so` is one.
+    let is_built = matches!(name.rsplit('.').next(), Some("so" | "pyd"));
+    if !is_built && name.matches('.').count() > 1 {
+        return None;
+    }
     if stem == "__init__" {
         return (!folder.is_empty()).then_some(folder);
     }

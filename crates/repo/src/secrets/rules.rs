@@ -4,7 +4,7 @@
 //! that takes part is the value.
 
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
@@ -329,8 +329,34 @@ const SHAPES: &[(&str, Judge, Lead, &str)] = &[
 pub(super) struct Rule {
     pub(super) name: &'static str,
     judge: Judge,
-    pattern: Regex,
-    near: Option<Regex>,
+    pattern: Pattern,
+    near: Option<Pattern>,
+}
+
+/// A pattern that is compiled when it is asked for the first time: most programs hold what only two or three of them
+/// look for, and a hook that runs for some milliseconds cannot wait twenty for all.
+pub(super) struct Pattern {
+    source: &'static str,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    fn new(source: &'static str) -> Self {
+        Self {
+            source,
+            compiled: OnceLock::new(),
+        }
+    }
+
+    /// Returns the compiled pattern; a test proves that there always is one.
+    fn regex(&self) -> Option<&Regex> {
+        let build = || RegexBuilder::new(self.source).unicode(false).build().ok();
+        self.compiled.get_or_init(build).as_ref()
+    }
+
+    pub(super) fn is_match(&self, bytes: &[u8]) -> bool {
+        self.regex().is_some_and(|regex| regex.is_match(bytes))
+    }
 }
 
 /// All kinds.
@@ -420,30 +446,28 @@ impl Place {
     }
 }
 
-/// Returns all rules, compiled once.
+/// Returns all rules, made once.
 pub(super) fn rules() -> &'static Rules {
-    static RULES: LazyLock<Rules> = LazyLock::new(Rules::compile);
+    static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
     &RULES
 }
 
 impl Rules {
-    /// Compiles every pattern; a test proves that none is left out.
-    fn compile() -> Self {
-        let build = |pattern: &str| RegexBuilder::new(pattern).unicode(false).build().ok();
-        let compile = |(name, judge, lead, pattern): &(&'static str, Judge, Lead, &str)| {
+    fn new() -> Self {
+        let rule = |(name, judge, lead, pattern): &(&'static str, Judge, Lead, &'static str)| {
             let near = match judge {
-                Judge::RandomNear(near) => Some(build(near)?),
+                Judge::RandomNear(near) => Some(Pattern::new(near)),
                 _ => None,
             };
             let rule = Rule {
                 name,
                 judge: *judge,
-                pattern: build(pattern)?,
+                pattern: Pattern::new(pattern),
                 near,
             };
-            Some((rule, *lead))
+            (rule, *lead)
         };
-        let (rules, leads) = SHAPES.iter().filter_map(compile).unzip();
+        let (rules, leads) = SHAPES.iter().map(rule).unzip();
         Self {
             rules,
             leads: Leads::new(leads),
@@ -482,7 +506,10 @@ impl Rule {
         let mut spans = Vec::new();
         for stretch in stretches {
             let part = bytes.get(stretch.clone()).unwrap_or_default();
-            let found = self.pattern.captures_iter(part);
+            let Some(pattern) = self.pattern.regex() else {
+                continue;
+            };
+            let found = pattern.captures_iter(part);
             let values = found.filter_map(|captures| self.judge(place, part, &captures));
             spans.extend(values.map(|(from, to)| (from + stretch.start, to + stretch.start)));
         }
@@ -560,6 +587,9 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert_eq!(rules().rules.len(), SHAPES.len());
+        for rule in &rules().rules {
+            assert!(rule.pattern.regex().is_some(), "{}", rule.name);
+            assert!(rule.near.as_ref().is_none_or(|near| near.regex().is_some()));
+        }
     }
 }

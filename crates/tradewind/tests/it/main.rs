@@ -17,6 +17,7 @@ mod container;
 mod daemon;
 mod demo;
 mod exec;
+mod guard;
 mod house;
 mod http;
 mod market;

@@ -18,10 +18,8 @@ pub(super) struct Suspect<'q> {
 /// Returns the line of the first complete set of marks. Lines of `=` alone underline headings, and a page may show one
 /// mark; all three in their sequence are a conflict.
 pub(super) fn mark(bytes: &[u8]) -> Option<u32> {
-    // Nearly no file holds one: two bytes of it are looked for before lines are made.
-    if !bytes.windows(8).any(|part| part == b"<<<<<<< ") {
-        return None;
-    }
+    // Nearly no file holds one, and every new content is asked.
+    memchr::memmem::find(bytes, b"<<<<<<< ")?;
     let mut first = None;
     let mut has_middle = false;
     for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1_u32..) {

@@ -12,9 +12,13 @@ use tradewind_repo::{Oid, RepoError};
 
 use super::MAX_READ_BYTES;
 use crate::guard::{
-    Blob, Contents, Evidence, How, Judgement, Kind, MAX_EVIDENCE, Next, Stop, gone, text,
+    Blob, Contents, Evidence, How, Judgement, Kind, MAX_EVIDENCE, Next, Question, Stop, gone, mass,
+    text,
 };
 use crate::staged::Change;
+
+/// Files whose former content is looked at for what was known before.
+const MAX_BEFORE: usize = 2_000;
 
 /// One hit in a new content.
 #[derive(Debug)]
@@ -43,8 +47,9 @@ pub(super) fn of<'q>(change: &'q Change, bytes: &[u8]) -> Vec<Suspect<'q>> {
         .collect()
 }
 
-/// Tells the hits whose value was not in the same file before.
+/// Tells the hits whose value was in no file that the commit changes, moves or deletes.
 pub(super) fn tell(
+    question: &Question<'_>,
     contents: &dyn Contents,
     suspects: Vec<Suspect<'_>>,
     judgement: &mut Judgement,
@@ -52,31 +57,26 @@ pub(super) fn tell(
     if suspects.is_empty() {
         return Ok(());
     }
-    let mut paths: HashMap<Oid, String> = HashMap::new();
-    for suspect in &suspects {
-        if let Some(before) = suspect.change.before {
-            paths.insert(before.id, text(&suspect.change.path).into_owned());
+    let mut paths: HashMap<Oid, &[u8]> = HashMap::new();
+    for change in question.changes.iter().take(MAX_BEFORE) {
+        if let Some(before) = change.before {
+            paths.insert(before.id, &change.path);
         }
     }
     let ids: Vec<Oid> = paths.keys().copied().collect();
-    let mut known: HashMap<Oid, HashSet<u64>> = HashMap::new();
+    let mut known: HashSet<u64> = HashSet::new();
     contents.blobs(&ids, MAX_READ_BYTES, &mut |Blob { id, bytes, .. }| {
         if let (Some(path), Some(bytes)) = (paths.get(&id), bytes) {
-            let hits = secrets::find(path, bytes);
-            let marks = hits
-                .iter()
-                .filter_map(|hit| Some(mark(bytes.get(hit.start..hit.end)?)));
-            known.insert(id, marks.collect());
+            let hits = secrets::find(&text(path), bytes);
+            known.extend(
+                hits.iter()
+                    .filter_map(|hit| Some(mark(bytes.get(hit.start..hit.end)?))),
+            );
         }
     })?;
     let mut by_path: BTreeMap<&[u8], Vec<Suspect<'_>>> = BTreeMap::new();
     for suspect in suspects {
-        let was_there = suspect
-            .change
-            .before
-            .and_then(|before| known.get(&before.id))
-            .is_some_and(|marks| marks.contains(&suspect.mark));
-        if !was_there {
+        if !known.contains(&suspect.mark) {
             by_path
                 .entry(&suspect.change.path)
                 .or_default()
@@ -95,7 +95,13 @@ pub(super) fn tell(
             note: words(suspect.rule),
         });
         let evidence: Vec<Evidence> = evidence.collect();
-        judgement.tell(Stop {
+        // What one issuer gives out may stand in a test as an example: that is worth a look and no stop.
+        let tells = if is_dummy_place(&path) {
+            &mut judgement.warnings
+        } else {
+            &mut judgement.stops
+        };
+        tells.push(Stop {
             kind: Kind::Secret,
             what: format!("{path} gives away {}.", words(first)),
             more: suspects.len() - evidence.len(),
@@ -152,9 +158,17 @@ fn counts(path: &str, bytes: &[u8], hit: &SecretHit) -> bool {
         .next()
         .unwrap_or_default();
     let line = String::from_utf8_lossy(line).to_ascii_lowercase();
+    // The key in such an address opens this one file or badge to whoever has the link.
+    let is_public = ["alt=media&token=", "badge.svg?", "/badge/", "/badge?"];
+    if hit.rule == "url-key" && is_public.iter().any(|part| line.contains(part)) {
+        return false;
+    }
     if hit.rule == "aws-access-key" && line.contains("x-amz-")
         || line.contains("githubusercontent.com")
     {
+        return false;
+    }
+    if hit.rule == "assigned-secret" && mass::is_bundled(path) {
         return false;
     }
     is_shape
@@ -167,7 +181,7 @@ fn counts(path: &str, bytes: &[u8], hit: &SecretHit) -> bool {
 /// Says whether a path is where dummies live.
 fn is_dummy_place(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    let is_page = [".md", ".rst", ".html", ".ipynb"]
+    let is_page = [".md", ".rst", ".rst.txt", ".html", ".doctree"]
         .iter()
         .any(|end| lower.ends_with(end));
     is_page
@@ -189,8 +203,8 @@ fn is_dummy_place(path: &str) -> bool {
                     | "spec"
                     | "specs"
                     | "examples"
-                    | "docs"
-            ) || stem.starts_with("test_")
+            ) || matches!(stem, "doc" | "docs" | "docsrc" | "documentation")
+                || stem.starts_with("test_")
                 || stem.ends_with("_test")
                 || stem.ends_with("_tests")
                 || stem.ends_with("-test")

@@ -102,7 +102,11 @@ pub(super) fn find(worlds: &Worlds, found: &mut Found) {
                 continue;
             };
             let goes = worlds.gone.contains(path);
-            if import.is_optional || import.is_for_types {
+            // A name that the file never had was missed before.
+            let is_old = name.as_deref().is_some_and(|name| {
+                name != "*" && matches!(with.find_in(path, name).what, Definition::Missing(..))
+            });
+            if import.is_optional || import.is_for_types || is_old {
                 continue;
             }
             if goes && is_lost(worlds, &without, &module.path, import)

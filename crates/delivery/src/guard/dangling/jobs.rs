@@ -43,9 +43,7 @@ fn stays(worlds: &Worlds, path: &str) -> bool {
 /// Tells a path of the repository that is lost.
 fn path(worlds: &Worlds, to: &str, from: &str, line: u32, how: How, found: &mut Found) {
     if worlds.has_lost(to) {
-        for gone in worlds.lost_at(to) {
-            found.add(worlds, gone, from, line, how);
-        }
+        found.add(worlds, to.trim_end_matches('/'), from, line, how);
     }
 }
 
@@ -74,22 +72,22 @@ fn scripts(worlds: &Worlds, found: &mut Found) {
             {
                 continue;
             }
-            for gone in blame(worlds, &mention) {
+            if let Some(gone) = blame(worlds, &mention) {
                 found.add(worlds, gone, script.path, mention.line, how(script.path));
             }
         }
     }
 }
 
-/// Returns the files that went and that a command needs.
-pub(super) fn blame<'w>(worlds: &'w Worlds, mention: &Mention) -> Vec<&'w str> {
+/// Returns what went and what a command needs.
+pub(super) fn blame<'w>(worlds: &'w Worlds, mention: &'w Mention) -> Option<&'w str> {
     if mention.usage == Use::StartsModule {
         return worlds.lost_module(&mention.written);
     }
     mention
         .place
         .as_deref()
-        .map_or_else(Vec::new, |place| worlds.lost_at(place))
+        .map(|place| place.trim_end_matches('/'))
 }
 
 /// Folders and actions that a workflow names beside its scripts.
@@ -127,9 +125,23 @@ fn image(worlds: &Worlds, file: &Dockerfile, found: &mut Found) {
         return;
     };
     let from = file.path.as_ref();
+    // From which folder an image is built is guessed by what it copies: a commit may change the answer.
+    let other = worlds
+        .project
+        .build_context(&worlds.without, file)
+        .filter(|other| *other != folder);
+    let is_elsewhere = |source: &str| {
+        let there = other
+            .as_deref()
+            .and_then(|other| join(other, source.trim_start_matches('/')));
+        there.is_some_and(|there| worlds.without.has(&there))
+    };
     for (_, copy) in file.copies().iter().filter(|(_, copy)| copy.from.is_none()) {
         for source in &copy.sources {
-            if source.contains("://") || source.contains(['$', '[', '?', '*']) {
+            if source.contains("://")
+                || source.contains(['$', '[', '?', '*'])
+                || is_elsewhere(source)
+            {
                 continue;
             }
             if let Some(to) =
@@ -277,10 +289,11 @@ fn packaging(worlds: &Worlds, found: &mut Found) {
                     Resolution::File { .. } | Resolution::Folder { .. }
                 )
             };
-            if is_here(&with) && !is_here(&without) {
-                for gone in worlds.lost_module(module) {
-                    found.add(worlds, gone, from, name.line, How::Packaging);
-                }
+            if is_here(&with)
+                && !is_here(&without)
+                && let Some(gone) = worlds.lost_module(module)
+            {
+                found.add(worlds, gone, from, name.line, How::Packaging);
             }
         }
         let files = manifest.reads.iter().chain(&manifest.readme);

@@ -35,9 +35,7 @@ pub(super) fn find(worlds: &Worlds, found: &mut Found) {
                         continue;
                     };
                     if worlds.has_lost(&to) {
-                        for gone in worlds.lost_at(&to) {
-                            found.add(worlds, gone, &page.path, claim.line, How::Links);
-                        }
+                        found.add(worlds, &to, &page.path, claim.line, How::Links);
                     }
                 }
                 What::Command(command) => {
@@ -50,12 +48,15 @@ pub(super) fn find(worlds: &Worlds, found: &mut Found) {
                         own_names: &[],
                     };
                     for mention in mentions(&quoted(&command.words), origin) {
+                        // The README of a folder speaks of the root or of itself.
+                        let is_beside = join(folder, &mention.written)
+                            .is_some_and(|beside| worlds.without.has(&beside));
                         if mention.presence(&worlds.with, &roots) == Presence::Here
                             && mention.presence(&worlds.without, &roots) != Presence::Here
+                            && !is_beside
+                            && let Some(gone) = blame(worlds, &mention)
                         {
-                            for gone in blame(worlds, &mention) {
-                                found.add(worlds, gone, &page.path, claim.line, How::Command);
-                            }
+                            found.add(worlds, gone, &page.path, claim.line, How::Command);
                         }
                     }
                 }
