@@ -136,6 +136,7 @@ fn the_configuration_pages_are_true() {
         ("WatchSection", "[watch]"),
         ("AuditSection", "[audit]"),
         ("SuppressSection", "[[audit.suppress]]"),
+        ("GuardSection", "[guard]"),
     ] {
         let definition = &schema["$defs"][section];
         assert!(definition.is_object(), "{section} is not in the schema");

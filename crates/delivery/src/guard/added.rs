@@ -54,12 +54,11 @@ pub(super) fn look(
         let Some(after) = new_content(change) else {
             continue;
         };
-        if question.policy.allows(&text(&change.path)) {
-            continue;
-        }
         if change.before.is_none() && generated::is_made(&change.path) {
             // What is in an environment is told once, for its root.
-            made.push(change);
+            if !question.policy.allows(&text(&change.path)) {
+                made.push(change);
+            }
             continue;
         }
         let of_id = by_id.entry(after.id).or_default();
@@ -217,6 +216,27 @@ mod tests {
         let judgement = memory.judge(&Policy::default(), None);
         assert!(!format!("{judgement:?}").contains(&value));
         assert_eq!(judgement.stops[0].evidence[0].line, Some(1));
+    }
+
+    #[test]
+    fn what_is_allowed_may_be_made_or_large_and_gives_nothing_away() {
+        let policy = Policy::new(&GuardSection {
+            allow: vec!["attic/**".into()],
+            ..GuardSection::default()
+        });
+        let value = ["AKIA", "Q7RZ3MNP5XVBW2LD"].concat();
+        let key = format!("KEY = \"{value}\"\n");
+        let after = [
+            ("attic/a.py", key.as_str()),
+            ("attic/venv/pyvenv.cfg", "home = /usr\n"),
+        ];
+        let judgement = Memory::new(&[], &after).judge(&policy, None);
+        let paths: Vec<&str> = judgement
+            .stops
+            .iter()
+            .map(|stop| stop.path.as_str())
+            .collect();
+        assert_eq!(paths, ["attic/a.py"]);
     }
 
     #[test]

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use tradewind_repo::{Oid, RepoError};
+use tradewind_repo::documents::is_foreign;
+use tradewind_repo::{Oid, RepoError, generated};
 
 use super::dangling::{self, Leaving};
 use super::{
@@ -82,7 +83,9 @@ pub(super) fn tell(
     let mut leaving = Vec::new();
     for (path, entry) in &tree {
         let path = text(path);
-        if !is_python(&path) || question.policy.allows(&path) {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let is_ours = generated::root_of(&path).is_none() && !is_foreign(folder);
+        if !is_python(&path) || !is_ours || question.policy.allows(&path) {
             continue;
         }
         let by = rules
@@ -219,6 +222,16 @@ mod tests {
         assert_eq!(with("*.log\nlib/\n"), ["hiding-ignore .gitignore"]);
         assert!(with("out/\n").is_empty());
         assert!(with("/lib64/\n*.pyc\n").is_empty());
+        // Nobody writes modules into an environment.
+        let installed = [
+            ("bot.py", "import numpy as np\n"),
+            (
+                ".venv/lib/python3.12/site-packages/numpy/__init__.py",
+                "x = 1\n",
+            ),
+        ];
+        let hidden = [(".gitignore", ".venv/\n"), installed[0], installed[1]];
+        assert!(stops(&installed, &hidden).is_empty());
         // A line that was there is no news.
         let mut old = before.to_vec();
         old.push((".gitignore", "lib/\n"));
