@@ -231,3 +231,30 @@ fn sides_of(sides: &[u8]) -> Option<Sides> {
     let [from, to] = ids;
     Some((side(old, from), side(new, to)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_are_read_whatever_their_messages_and_paths_hold() {
+        let one = "1".repeat(40);
+        let two = "2".repeat(40);
+        let zero = "0".repeat(40);
+        let stream = format!(
+            "\x01{one}\x02first\n\n:not a change\n\0\n:000000 100644 {zero} {two} A\0:a b\nc.py\0\
+             \x01{two}\x02\0\n:100644 000000 {one} {zero} D\0gone.py\0"
+        );
+        let mut parser = Parser::default();
+        for record in stream.strip_suffix('\0').unwrap().split('\0') {
+            parser.feed(record.as_bytes());
+        }
+        assert_eq!(parser.commits.len(), 2);
+        let first = &parser.commits[0];
+        assert_eq!(first.message, "first\n\n:not a change\n");
+        assert_eq!(first.changes[0].path.as_ref(), b":a b\nc.py");
+        assert_eq!(first.changes[0].before, None);
+        let second = &parser.commits[1].changes[0];
+        assert!(second.before.is_some() && second.after.is_none());
+    }
+}

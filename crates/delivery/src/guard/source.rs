@@ -165,7 +165,7 @@ pub fn commit_tree(git: &Git, location: &Location, commit: Oid) -> Result<Vec<Li
     Ok(found)
 }
 
-/// Lists the paths of the index; what a merge left in conflict is left out.
+/// Lists the paths of the index; for what a merge left in conflict our side stands.
 ///
 /// # Errors
 /// [`RepoError::Git`].
@@ -261,6 +261,50 @@ fn index_entry(record: &[u8]) -> Option<Listed> {
     let mut words = record.get(..tab)?.split(|byte| *byte == b' ');
     let mode = mode(words.next()?)?;
     let id = Oid::from_hex(words.next()?).ok()?;
-    (words.next()? == b"0").then_some(())?;
+    // Of a path in conflict our side stands for it until it is resolved: it has not gone.
+    matches!(words.next()?, b"0" | b"2").then_some(())?;
     Some((record.get(tab + 1..)?.into(), Entry { mode, id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    #[test]
+    fn a_path_in_conflict_has_not_gone() {
+        let entry = |stage: u8| index_entry(format!("100644 {ID} {stage}\ta b.py").as_bytes());
+        assert_eq!(entry(0).unwrap().0.as_ref(), b"a b.py");
+        assert!(entry(2).is_some());
+        assert!(entry(1).is_none() && entry(3).is_none());
+    }
+
+    #[test]
+    fn what_is_no_record_is_passed_over() {
+        for record in [
+            &b""[..],
+            b"\t",
+            b"100644 blob",
+            b"100644 blob xyz\ta",
+            b"999 blob x\t",
+        ] {
+            assert!(tree_entry(record).is_none() && index_entry(record).is_none());
+        }
+        let listed = tree_entry(format!("160000 commit {ID}\tvendor/x").as_bytes()).unwrap();
+        assert_eq!(listed.1.mode, Mode::Submodule);
+    }
+
+    #[test]
+    fn a_mode_that_changes_is_a_change_and_the_same_is_none() {
+        let entry = |mode| Entry {
+            mode,
+            id: ID.parse().unwrap(),
+        };
+        let tree = |mode| vec![(Box::from(&b"run.sh"[..]), entry(mode))];
+        assert!(between(tree(Mode::Regular), tree(Mode::Regular)).is_empty());
+        let changed = between(tree(Mode::Regular), tree(Mode::Executable));
+        assert_eq!(changed.len(), 1);
+        assert_eq!(between(Vec::new(), tree(Mode::Link))[0].before, None);
+    }
 }
