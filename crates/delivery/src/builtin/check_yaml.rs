@@ -74,7 +74,10 @@ impl FileCheck for Yaml {
 
 impl Yaml {
     fn read(&self, text: &str) -> Result<(), (usize, String)> {
-        if let Some(at) = text.find(is_unprintable) {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+        if !text.bytes().all(is_plain)
+            && let Some(at) = text.find(is_unprintable)
+        {
             let line = memchr::memchr_iter(b'\n', &text.as_bytes()[..at]).count() + 1;
             return Err((line, "a character that YAML does not have".to_owned()));
         }
@@ -182,7 +185,17 @@ impl Loader {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let is_plain = matches!(style, ScalarStyle::Plain);
-                let value = scalar(&text, is_plain, tag.as_deref(), self.is_at_key())?;
+                let is_key = self.is_at_key();
+                // Most scalars are texts as values: nothing is to be compared or checked.
+                let is_passed_over = !is_key
+                    && anchor == 0
+                    && tag.is_none()
+                    && (!is_plain || kind(&text) == Kind::Text);
+                let value = if is_passed_over {
+                    String::new()
+                } else {
+                    scalar(&text, is_plain, tag.as_deref(), is_key)?
+                };
                 if anchor != 0 {
                     self.anchors.insert(anchor, Anchored::Scalar(value.clone()));
                 }
