@@ -17,7 +17,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, delete, get};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tradewind_catalog::UseCase;
@@ -49,6 +49,8 @@ pub fn router<S: Clone + Send + Sync + 'static>(service: Service, pass: Pass) ->
         .route("/v1/quote/{name}", get(quote))
         .route("/v1/trades/{name}", get(trades))
         .route("/v1/news", get(news))
+        .route("/v1/imports", get(list_imports))
+        .route("/v1/imports/{id}", delete(remove_import))
         .route("/v1/stream", get(follow::follow))
         .with_state(service)
         .merge(through)
@@ -218,6 +220,41 @@ async fn imported(
     };
     let report = service.import(&ask, &rows, zone.as_ref(), is_sparse).await;
     report.map_err(|error| problem(&error))
+}
+
+async fn list_imports(State(service): State<Service>) -> Response {
+    imports(&service).await
+}
+
+async fn remove_import(State(service): State<Service>, Path(id): Path<String>) -> Response {
+    take_back(&service, &id).await
+}
+
+/// Lists imports, the newest first.
+pub async fn imports(service: &Service) -> Response {
+    match service.store().imports().await {
+        Ok(imports) => axum::Json(serde_json::json!({ "imports": imports })).into_response(),
+        Err(error) => problem(&MarketError::Import(error.into())).into_response(),
+    }
+}
+
+/// Takes an import back.
+pub async fn take_back(service: &Service, id: &str) -> Response {
+    let nothing = || Problem {
+        status: StatusCode::NOT_FOUND,
+        title: "there is no such import".to_owned(),
+        detail: "`tradewind import --list` has their numbers".to_owned(),
+        class: None,
+        retry_after: None,
+    };
+    let Ok(id) = id.parse() else {
+        return nothing().into_response();
+    };
+    match service.store().take_back(id).await {
+        Ok(Some(note)) => axum::Json(note).into_response(),
+        Ok(None) => nothing().into_response(),
+        Err(error) => problem(&MarketError::Import(error.into())).into_response(),
+    }
 }
 
 async fn quote(

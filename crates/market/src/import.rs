@@ -23,7 +23,7 @@ use crate::coverage::{Answered, Known};
 use crate::grid::{Grid, Key};
 use crate::rows::Rows;
 use crate::service::When;
-use crate::store::{Store, StoreError};
+use crate::store::{Series, Store, StoreError};
 
 /// Longest time between two bars in which there was no trading: a weekend with a holiday on either side.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24 * 5);
@@ -48,6 +48,8 @@ pub struct Row {
 /// What an import did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
+    /// Its number, by which it can be taken back; `None` when it brought nothing.
+    pub id: Option<i64>,
     /// Bars that are held now and were not.
     pub imported: u64,
     /// Bars that were held already and say the same.
@@ -97,6 +99,8 @@ fn wrong(row: &Row, why: impl Into<String>) -> ImportError {
 pub(crate) struct Target<'a> {
     /// Names the series.
     pub(crate) identity: &'a str,
+    /// Names it for people.
+    pub(crate) what: &'a str,
     /// The bars that there can be.
     pub(crate) grid: &'a Grid,
     /// Reads a moment as the venue's.
@@ -143,7 +147,14 @@ pub(crate) async fn take(
         }
     }
     let keys: Vec<Key> = bars.keys().copied().filter(|key| *key < end).collect();
-    for run in runs(target, &keys, &mut report) {
+    let all = runs(target, &keys, &mut report);
+    let spans = made_known(&series, target.is_sparse, &all, fresh.keys());
+    if !spans.is_empty() {
+        let bars = fresh.keys().len() as u64;
+        let noted = store.note_import(&series, target.what, &spans, bars);
+        report.id = Some(noted.await?);
+    }
+    for run in all {
         let span = fresh.slice(&run);
         let answered = Answered {
             vouched: if target.is_sparse {
@@ -165,6 +176,32 @@ pub(crate) async fn take(
         }
     }
     Ok(report)
+}
+
+/// Returns what an import makes known that was not: its new bars, and the pauses between its bars that nobody had
+/// asked about.
+fn made_known(
+    series: &Series,
+    is_sparse: bool,
+    runs: &[Range<Key>],
+    fresh: &[Key],
+) -> Vec<Range<Key>> {
+    let pauses = runs.iter().flat_map(|run| series.gaps(run));
+    let mut all: Vec<Range<Key>> = if is_sparse {
+        Vec::new()
+    } else {
+        pauses.collect()
+    };
+    all.extend(fresh.iter().map(|key| *key..key + 1));
+    all.sort_unstable_by_key(|span| span.start);
+    let mut joined: Vec<Range<Key>> = Vec::new();
+    for span in all {
+        match joined.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => joined.push(span),
+        }
+    }
+    joined
 }
 
 /// Puts every row on its bar.

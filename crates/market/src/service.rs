@@ -620,8 +620,10 @@ impl Service {
         let series = OfferedSeries::new(offer, ask, governor, Keys::default(), &shared.clock);
         let series = series.ok_or_else(|| nobody(Vec::new()))?;
         let moment = |when| series.moment(when);
+        let what = format!("{}, {provider}", described(&question));
         let target = Target {
             identity: series.identity(),
+            what: &what,
             grid: series.grid(),
             moment: &moment,
             zone,

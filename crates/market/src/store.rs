@@ -8,6 +8,7 @@
 //! written with the next answer. First start: nothing is known. A damaged file is forgotten, with its coverage.
 //! Not here: whom to ask for what is missing ([`crate::service`]).
 
+mod imports;
 mod manifest;
 mod prune;
 
@@ -24,6 +25,7 @@ use tradewind_journal::{Journal, TxError};
 use crate::coverage::{Answered, Coverage, Known};
 use crate::grid::Key;
 use crate::rows::{Rows, RowsError};
+pub use imports::{ImportNote, ImportState};
 use manifest::{STEPS, digest, name, read_coverage, segment_row, sweep, write_coverage};
 
 const NAMESPACE: &str = "market";
@@ -427,19 +429,27 @@ impl Store {
         refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets the bars of a span and what is known of it.
+    /// Forgets the bars of some spans and what is known of them, in one transaction.
     ///
     /// # Errors
-    /// [`StoreError`] when the disk refuses; it is forgotten in memory all the same.
-    pub async fn forget(&self, series: &Arc<Series>, span: Range<Key>) -> Result<(), StoreError> {
+    /// [`StoreError`] when the disk refuses; they are forgotten in memory all the same.
+    pub async fn forget(
+        &self,
+        series: &Arc<Series>,
+        spans: &[Range<Key>],
+    ) -> Result<(), StoreError> {
         let _one_after_the_other = series.writing.lock().await;
-        self.read(series, span.clone()).await?;
-        {
+        for span in spans {
+            self.read(series, span.clone()).await?;
             let mut state = series.state();
-            state.coverage.forget(span.clone());
             let State {
-                segments, unsaved, ..
+                segments,
+                unsaved,
+                coverage,
             } = &mut *state;
+            // A stretch that is known to be empty has no segment until it was read from disk.
+            unsaved.extend(coverage.parts(span).flat_map(|(part, _)| slots(&part)));
+            coverage.forget(span.clone());
             for (slot, segment) in segments {
                 let keys = keys_of(*slot);
                 if keys.end <= span.start || span.end <= keys.start {

@@ -349,11 +349,10 @@ impl Supply {
             );
             self.shared
                 .store
-                .forget(series, Key::MIN / 4..vouched.start)
-                .await?;
-            self.shared
-                .store
-                .forget(series, vouched.end..Key::MAX / 4)
+                .forget(
+                    series,
+                    &[Key::MIN / 4..vouched.start, vouched.end..Key::MAX / 4],
+                )
                 .await?;
         }
         if let Some(last) = fetched

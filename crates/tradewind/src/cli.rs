@@ -21,6 +21,7 @@ pub(crate) mod log;
 pub(crate) mod pause;
 pub(crate) mod proposals;
 pub(crate) mod prune;
+mod reach;
 pub(crate) mod restore;
 pub(crate) mod sandbox;
 pub(crate) mod status;

@@ -48,6 +48,15 @@ pub(super) const STEPS: &[&str] = &[
         failures INTEGER NOT NULL,
         PRIMARY KEY (day, consumer, provider, what)
     ) STRICT, WITHOUT ROWID",
+    "CREATE TABLE market_imports (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        identity TEXT NOT NULL,
+        what TEXT NOT NULL,
+        at_us INTEGER NOT NULL,
+        bars INTEGER NOT NULL,
+        spans TEXT NOT NULL,
+        state TEXT NOT NULL
+    ) STRICT",
 ];
 
 pub(super) fn digest(bytes: &[u8]) -> String {

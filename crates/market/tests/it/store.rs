@@ -218,7 +218,10 @@ async fn forgetting_leaves_the_rest_and_pruning_takes_whole_series_used_longest_
             .unwrap();
     }
     let old = store.series("old").await.unwrap();
-    store.forget(&old, 10..20).await.unwrap();
+    store
+        .forget(&old, std::slice::from_ref(&(10..20)))
+        .await
+        .unwrap();
     assert_eq!(old.gaps(&(0..100)).first(), Some(&(10..20)));
     assert_eq!(store.rows(&old, 5..25).await.unwrap().len(), 10);
     let new = store.series("new").await.unwrap();

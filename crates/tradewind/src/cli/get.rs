@@ -12,14 +12,12 @@ use clap::{Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tradewind_catalog::UseCase;
-use tradewind_engine::Supervisor;
 use tradewind_host::files::{self, Mode};
+use tradewind_market::service::Service;
 
-use crate::client::{Daemon, SendError};
-use crate::market;
+use super::reach::{Given, reach};
+use crate::client::Daemon;
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::terminal::{self, Tone, paint};
@@ -29,8 +27,6 @@ use follow::Listened;
 const CONSUMER: HeaderName = HeaderName::from_static("x-tradewind-consumer");
 /// How long a question may take: a backfill waits for its quota.
 const TIME_LIMIT: Duration = Duration::from_hours(24);
-/// How long what was fetched may take to be written down.
-const END_LIMIT: Duration = Duration::from_secs(10);
 /// Upper bound on an answer.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024 * 1024;
 /// Rows that are shown on the terminal.
@@ -170,23 +166,6 @@ struct Moments {
     /// Write it into this file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-/// An answer, as the listener gives it.
-pub(super) struct Given {
-    pub(super) status: u16,
-    headers: HeaderMap,
-    pub(super) body: Vec<u8>,
-}
-
-impl Given {
-    pub(super) fn without_headers(status: u16, body: Vec<u8>) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body,
-        }
-    }
 }
 
 /// A question, put in the words of the listener.
@@ -422,74 +401,32 @@ impl Asked {
     }
 }
 
-/// Asks the daemon when one runs, else with the store's lock in hand.
+/// Asks the daemon when one runs, else the service here.
 async fn ask(place: &Place, question: &Asked, headers: &HeaderMap) -> Result<Given, Failure> {
     let name = format!("{}.{}", question.name, question.form.suffix());
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let journal = loop {
-        if let Some(daemon) = Daemon::find(place.state()) {
-            let what = question.what.as_str();
-            let path = match question.what {
-                UseCase::News => "/v1/news".to_owned(),
-                _ => format!("/v1/{what}/{}", encoded(&name)),
-            };
-            let path =
-                question
-                    .query
-                    .iter()
-                    .enumerate()
-                    .fold(path, |path, (place, (key, value))| {
-                        let mark = if place == 0 { '?' } else { '&' };
-                        format!("{path}{mark}{key}={}", encoded(value))
-                    });
-            match daemon
-                .get(&path, headers, TIME_LIMIT, MAX_ANSWER_BYTES)
-                .await
-            {
-                Ok((status, headers, body)) => {
-                    return Ok(Given {
-                        status,
-                        headers,
-                        body,
-                    });
-                }
-                Err(SendError::Gone) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if let Some(journal) = place.try_journal(deadline).await? {
-            break journal;
-        }
+    let what = question.what.as_str();
+    let mut path = match question.what {
+        UseCase::News => "/v1/news".to_owned(),
+        _ => format!("/v1/{what}/{}", encoded(&name)),
     };
-    let supervisor = Supervisor::new(
-        Some(journal.clone()),
-        place.clock(),
-        CancellationToken::new(),
-    );
-    let market = market::open(place, &journal, &supervisor).await?;
-    let response = tradewind_market::http::answer(
-        &market.service,
-        question.what,
-        &name,
-        &question.query,
-        headers,
-    )
-    .await;
-    let (parts, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, MAX_ANSWER_BYTES).await;
-    let unfinished = supervisor.shut_down(END_LIMIT).await;
-    if !unfinished.is_empty() {
-        terminal::warn(format_args!(
-            "{} did not end in time",
-            unfinished.join(", ")
-        ));
+    for (place, (key, value)) in question.query.iter().enumerate() {
+        let mark = if place == 0 { '?' } else { '&' };
+        path.push_str(&format!("{mark}{key}={}", encoded(value)));
     }
-    let body = body.map_err(|e| Failure::because(Exit::Bug, "the answer cannot be read", &e))?;
-    Ok(Given {
-        status: parts.status.as_u16(),
-        headers: parts.headers,
-        body: body.to_vec(),
-    })
+    let through = async |daemon: &Daemon| {
+        let sent = daemon.get(&path, headers, TIME_LIMIT, MAX_ANSWER_BYTES);
+        let (status, headers, body) = sent.await?;
+        Ok(Given {
+            status,
+            headers,
+            body,
+        })
+    };
+    let alone = async |service: &Service| {
+        tradewind_market::http::answer(service, question.what, &name, &question.query, headers)
+            .await
+    };
+    reach(place, through, alone, MAX_ANSWER_BYTES).await
 }
 
 /// Writes text so that it can stand in a path or a query.

@@ -1,28 +1,27 @@
 //! `tradewind import`: bars of a file that somebody has already become held bars, so that nobody is asked for them again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tradewind_engine::Supervisor;
+use serde_json::Value;
 use tradewind_host::files;
-use tradewind_market::http::MAX_FILE_BYTES;
+use tradewind_market::http::{self, MAX_FILE_BYTES};
+use tradewind_market::service::Service;
 
 use super::Format;
-use super::get::{Given, encoded, refused};
-use crate::client::{Daemon, SendError};
-use crate::market;
+use super::get::{encoded, refused};
+use super::reach::{Given, reach};
+use crate::client::Daemon;
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
 use crate::terminal::{self, Tone, paint};
 
 /// How long an import may take.
 const TIME_LIMIT: Duration = Duration::from_mins(10);
-/// How long what was imported may take to be written down.
-const END_LIMIT: Duration = Duration::from_secs(10);
+/// Upper bound on an answer.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -30,16 +29,25 @@ Columns are found by the names that pandas, brokers and providers use: start, ti
 low, close; volume if there is one. Times are the start of each bar. A file with one wrong row is refused whole.
 
   tradewind import aapl_1m.csv --as AAPL -p polygon -i 1m --zone America/New_York
-  tradewind import btc.parquet --as BTC/USDT@binance -p binance -i 1h")]
+  tradewind import btc.parquet --as BTC/USDT@binance -p binance -i 1h
+  tradewind import --list
+  tradewind import --remove 3")]
 pub(crate) struct Args {
     /// CSV, Arrow (Feather) or Parquet file; its name says which
-    file: PathBuf,
+    #[arg(required_unless_present_any = ["list", "remove"])]
+    file: Option<PathBuf>,
     /// What the bars are of: AAPL, BTC/USD@kraken
-    #[arg(long = "as", value_name = "INSTRUMENT")]
-    instrument: String,
+    #[arg(long = "as", value_name = "INSTRUMENT", required_unless_present_any = ["list", "remove"])]
+    instrument: Option<String>,
     /// Whose bars they are; only the same provider's series takes them
-    #[arg(short, long)]
-    provider: String,
+    #[arg(short, long, required_unless_present_any = ["list", "remove"])]
+    provider: Option<String>,
+    /// Show what was imported, with the number of each
+    #[arg(long, conflicts_with_all = ["file", "remove"])]
+    list: bool,
+    /// Take an import back: its bars are unknown again, and those that a provider gave stay
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    remove: Option<i64>,
     /// Length of a bar: 1m, 5m, 15m, 1h, 4h, 1d, 1w, 1mo
     #[arg(short, long, default_value = "1d")]
     interval: String,
@@ -62,16 +70,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
-    let suffix = suffix(&args)?;
-    let path = place.cwd().join(&args.file);
+    let (Some(file), Some(instrument), Some(provider)) =
+        (&args.file, &args.instrument, &args.provider)
+    else {
+        return of_before(place, args.remove, args.format).await;
+    };
+    let suffix = suffix(file)?;
+    let path = place.cwd().join(file);
     let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
     let bytes = files::read_bounded(&path, limit).map_err(|e| {
         Failure::from_error(Exit::Usage, &e)
             .hint("name a readable file of at most 512 MiB; import a larger one in parts")
     })?;
-    let name = format!("{}.{suffix}", args.instrument);
+    let name = format!("{instrument}.{suffix}");
     let given = [
-        ("provider", Some(args.provider.clone())),
+        ("provider", Some(provider.clone())),
         ("interval", Some(args.interval.clone())),
         ("adjust", Some(args.adjust.clone())),
         ("feed", args.feed.clone()),
@@ -82,27 +95,26 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?)))
         .collect();
-    let waiting = terminal::spinner(format!("Importing {}", args.file.display()));
+    let waiting = terminal::spinner(format!("Importing {}", file.display()));
     let given = send(place, &name, &query, bytes.into()).await;
     drop(waiting);
     let given = given?;
     if given.status != 200 {
         return Err(refused(&given));
     }
-    let report: serde_json::Value = serde_json::from_slice(&given.body)
-        .map_err(|e| Failure::because(Exit::Bug, "the answer cannot be read", &e))?;
+    let report = read(&given)?;
     match args.format {
         Format::Json => {
             let body = serde_json::json!({ "schema_version": 1, "import": report });
             terminal::line(serde_json::to_string_pretty(&body).unwrap_or_default());
         }
-        Format::Text => show(&args, &report),
+        Format::Text => show(instrument, provider, &report),
     }
     Ok(Exit::Done)
 }
 
-fn suffix(args: &Args) -> Result<&'static str, Failure> {
-    let suffix = args.file.extension().and_then(|suffix| suffix.to_str());
+fn suffix(file: &Path) -> Result<&'static str, Failure> {
+    let suffix = file.extension().and_then(|suffix| suffix.to_str());
     match suffix.unwrap_or_default().to_ascii_lowercase().as_str() {
         "csv" => Ok("csv"),
         "arrow" | "feather" => Ok("arrow"),
@@ -111,79 +123,122 @@ fn suffix(args: &Args) -> Result<&'static str, Failure> {
             Exit::Usage,
             format!(
                 "the name of {} says no form that can be imported",
-                args.file.display()
+                file.display()
             ),
         )
         .hint("end it with .csv, .arrow, .feather or .parquet")),
     }
 }
 
-/// Hands the file to the daemon when one runs, else imports it with the store's lock in hand.
+/// Hands the file to the daemon when one runs, else imports it here.
 async fn send(
     place: &Place,
     name: &str,
     query: &[(String, String)],
     file: Bytes,
 ) -> Result<Given, Failure> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let journal = loop {
-        if let Some(daemon) = Daemon::find(place.state()) {
-            let pairs: Vec<_> = query
-                .iter()
-                .map(|(key, value)| format!("{key}={}", encoded(value)))
-                .collect();
-            let path = format!("/v1/bars/{}?{}", encoded(name), pairs.join("&"));
-            match daemon
-                .ask(Method::POST, &path, file.to_vec(), TIME_LIMIT)
-                .await
-            {
-                Ok((status, body)) => return Ok(Given::without_headers(status, body)),
-                Err(SendError::Gone) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if let Some(journal) = place.try_journal(deadline).await? {
-            break journal;
-        }
+    let pairs: Vec<_> = query
+        .iter()
+        .map(|(key, value)| format!("{key}={}", encoded(value)))
+        .collect();
+    let path = format!("/v1/bars/{}?{}", encoded(name), pairs.join("&"));
+    let through = async |daemon: &Daemon| {
+        let sent = daemon.ask(Method::POST, &path, file.to_vec(), TIME_LIMIT);
+        sent.await.map(Given::without_headers)
     };
-    let token = CancellationToken::new();
-    let supervisor = Supervisor::new(Some(journal.clone()), place.clock(), token);
-    let market = market::open(place, &journal, &supervisor).await?;
-    let headers = HeaderMap::new();
-    let response =
-        tradewind_market::http::import(&market.service, name, query, &headers, file).await;
-    let status = response.status().as_u16();
-    let body = axum::body::to_bytes(response.into_body(), 1024 * 1024).await;
-    let unfinished = supervisor.shut_down(END_LIMIT).await;
-    if !unfinished.is_empty() {
-        let unfinished = unfinished.join(", ");
-        terminal::warn(format_args!("{unfinished} did not end in time"));
-    }
-    let body = body.map_err(|e| Failure::because(Exit::Bug, "the answer cannot be read", &e))?;
-    Ok(Given::without_headers(status, body.to_vec()))
+    let alone = async |service: &Service| {
+        let headers = HeaderMap::new();
+        http::import(service, name, query, &headers, file.clone()).await
+    };
+    reach(place, through, alone, MAX_ANSWER_BYTES).await
 }
 
-fn show(args: &Args, report: &serde_json::Value) {
-    let number = |key: &str| {
-        report
-            .get(key)
-            .and_then(serde_json::Value::as_u64)
-            .unwrap_or(0)
+/// Shows what was imported, or takes one back.
+async fn of_before(place: &Place, remove: Option<i64>, format: Format) -> Outcome {
+    let through = async |daemon: &Daemon| {
+        let (method, path) = match remove {
+            Some(id) => (Method::DELETE, format!("/v1/imports/{id}")),
+            None => (Method::GET, "/v1/imports".to_owned()),
+        };
+        let sent = daemon.ask(method, &path, Vec::new(), TIME_LIMIT);
+        sent.await.map(Given::without_headers)
     };
-    let text = |key: &str| {
-        report
-            .get(key)
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or("–")
+    let alone = async |service: &Service| match remove {
+        Some(id) => http::take_back(service, &id.to_string()).await,
+        None => http::imports(service).await,
     };
+    let given = reach(place, through, alone, MAX_ANSWER_BYTES).await?;
+    if given.status != 200 {
+        return Err(refused(&given));
+    }
+    let told = read(&given)?;
+    if format == Format::Json {
+        let mut body = serde_json::json!({ "schema_version": 1 });
+        body[if remove.is_some() {
+            "removed"
+        } else {
+            "imports"
+        }] = match remove {
+            Some(_) => told,
+            None => told["imports"].clone(),
+        };
+        terminal::line(serde_json::to_string_pretty(&body).unwrap_or_default());
+        return Ok(Exit::Done);
+    }
+    let word = |note: &Value, key: &str| {
+        let value = note.get(key).cloned().unwrap_or_default();
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        terminal::word(&text)
+    };
+    if remove.is_some() {
+        terminal::line(format_args!(
+            "Import {} is taken back: {} bars ({}) are unknown again and are asked for when somebody wants them.",
+            word(&told, "id"),
+            word(&told, "bars"),
+            word(&told, "what")
+        ));
+        return Ok(Exit::Done);
+    }
+    let all = told["imports"].as_array().cloned().unwrap_or_default();
+    if all.is_empty() {
+        terminal::line("Nothing was imported yet.");
+    }
+    for note in all {
+        terminal::line(format_args!(
+            "{:>4}  {}  {} bars  {}  {}",
+            word(&note, "id"),
+            word(&note, "at"),
+            word(&note, "bars"),
+            word(&note, "what"),
+            word(&note, "state")
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+fn read(given: &Given) -> Result<Value, Failure> {
+    serde_json::from_slice(&given.body)
+        .map_err(|e| Failure::because(Exit::Bug, "the answer cannot be read", &e))
+}
+
+fn show(instrument: &str, provider: &str, report: &Value) {
+    let number = |key: &str| report.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let text = |key: &str| report.get(key).and_then(Value::as_str).unwrap_or("–");
     terminal::line(format_args!(
         "{} bars of {} imported as {}'s, {} to {}.",
         paint(Tone::Good, number("imported")),
-        terminal::word(&args.instrument),
-        terminal::word(&args.provider),
+        terminal::word(instrument),
+        terminal::word(provider),
         text("first"),
         text("last")
     ));
+    if let Some(id) = report.get("id").and_then(Value::as_i64) {
+        terminal::line(format_args!(
+            "`tradewind import --remove {id}` takes it back."
+        ));
+    }
     if number("already_held") > 0 {
         terminal::line(format_args!(
             "{} were held already.",
@@ -203,9 +258,7 @@ fn show(args: &Args, report: &serde_json::Value) {
         ));
     }
     if number("hole_count") > 0 {
-        let first = report
-            .pointer("/holes/0/0")
-            .and_then(serde_json::Value::as_str);
+        let first = report.pointer("/holes/0/0").and_then(Value::as_str);
         terminal::line(format_args!(
             "{} spans of more than five days have no bars (the first from {}); they will be asked for when somebody wants them.",
             number("hole_count"),

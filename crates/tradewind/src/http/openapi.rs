@@ -193,6 +193,15 @@ pub(crate) fn document() -> Value {
                     "400": problem.clone(), "404": problem.clone(), "429": problem.clone(), "502": problem.clone(), "503": problem.clone(), "504": problem.clone()
                 }
             } },
+            "/v1/imports": { "get": {
+                "summary": "What was imported, the newest first.",
+                "responses": { "200": ok("Their numbers, and what has become of each.", "application/json", json!({ "type": "object" })), "401": problem.clone() }
+            } },
+            "/v1/imports/{id}": { "delete": {
+                "summary": "Takes an import back: what it made known is unknown again. Once more changes nothing.",
+                "parameters": [json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "integer" }, "description": "Its number." })],
+                "responses": { "200": ok("What was taken back.", "application/json", json!({ "type": "object" })), "401": problem.clone(), "404": problem.clone() }
+            } },
             "/v1/quote/{name}": moments("Best bid and ask, or the last price, of an instrument: newest, or of a span.", true),
             "/v1/trades/{name}": moments("Single prints of an instrument: newest, or of a span.", true),
             "/v1/news": moments("Articles about a `symbol`, or with the words `q`; `format` is json unless said.", false),

@@ -576,6 +576,72 @@ fn a_file_with_a_wrong_row_is_refused_whole() {
 }
 
 #[test]
+fn an_import_is_taken_back_with_and_without_a_daemon() {
+    let practice = Practice::new(Settings::generous());
+    let span = [
+        "AAPL",
+        "-p",
+        "alpaca",
+        "--start",
+        "2019-03-04",
+        "--end",
+        "2019-03-07",
+    ];
+    let high = || -> f64 {
+        let table = practice.get(&[&span[..], &["--format", "csv"]].concat());
+        let row = table
+            .out
+            .lines()
+            .find(|line| line.starts_with("2019-03-06"));
+        let row = row.unwrap_or_else(|| panic!("{table:#?}"));
+        row.split(',').nth(2).unwrap().parse().unwrap()
+    };
+    let is_files_own = || (high() - 13.0).abs() < 1e-9;
+    let text = "time,open,high,low,close\n2019-03-04,10,11,9,10\n2019-03-05,10,12,9,10\n2019-03-06,10,13,9,10\n";
+    std::fs::write(practice.home().join("bars.csv"), text).unwrap();
+    let import = |args: &[&str]| {
+        practice
+            .user
+            .run(practice.home(), &[&["import"], args].concat())
+    };
+    let file = ["bars.csv", "--as", "AAPL", "-p", "alpaca"];
+    assert!(import(&["--list"]).out.contains("Nothing was imported yet"));
+    for id in ["1", "2"] {
+        let daemon = (id == "2").then(|| practice.up());
+        let told = import(&file);
+        assert!(
+            told.out.contains(&format!("--remove {id}` takes it back")),
+            "{told:#?}"
+        );
+        let before = practice.calls("alpaca");
+        assert!(is_files_own());
+        assert_eq!(practice.calls("alpaca"), before, "they are held");
+        let told = import(&["--remove", id]);
+        assert!(
+            told.out
+                .contains("taken back: 3 bars (1d bars of AAPL, alpaca)"),
+            "{told:#?}"
+        );
+        assert!(import(&["--list"]).out.contains("removed"));
+        if id == "1" {
+            // So that the second import finds nothing held.
+            assert_eq!(import(&["--remove", id]).code, Some(0), "twice is once");
+        }
+        drop(daemon);
+    }
+    assert!(!is_files_own(), "the provider's own came instead");
+    assert!(practice.calls("alpaca") > 0);
+    let nothing = import(&["--remove", "99"]);
+    assert_eq!(nothing.code, Some(2), "{nothing:#?}");
+    assert!(
+        nothing.err.contains("there is no such import"),
+        "{nothing:#?}"
+    );
+    assert_eq!(import(&["--remove", "1", "bars.csv"]).code, Some(2));
+    assert_eq!(import(&[]).code, Some(2));
+}
+
+#[test]
 fn a_large_file_goes_through_the_daemon_and_what_it_contradicts_stays() {
     let practice = Practice::new(Settings::generous());
     let daemon = practice.up();
