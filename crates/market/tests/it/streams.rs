@@ -466,6 +466,18 @@ async fn a_key_that_is_refused_is_told_and_not_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_whose_place_is_taken_elsewhere_is_shown_again_after_a_while() {
+    let world = World::new(300, "right").await;
+    // 406: somebody else has the one connection of this key.
+    world.fault("alpaca", FaultKind::StreamFull, 1);
+    let mut follow = world.follow("AAPL", Kind::Trades).await;
+    let came = listened(&world, &mut follow, 3, &[]).await;
+    assert_eq!(came.trades.len(), 3);
+    let stats = world.sandbox.stats().stream_of("alpaca");
+    assert_eq!((stats.connections, stats.denied), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_symbol_that_the_provider_does_not_know_ends_and_the_others_go_on() {
     let world = World::new(300, "right").await;
     let mut good = world.follow("BTC/USD@coinbase", Kind::Trades).await;
