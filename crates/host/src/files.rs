@@ -180,6 +180,18 @@ pub fn ensure_private_dir(path: &Path) -> Result<(), FileError> {
     make_private(path)
 }
 
+/// Says whether a file or folder belongs to the user who runs this; elsewhere than on Unix, whether it is there.
+pub fn is_own(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let own = rustix::process::geteuid().as_raw();
+        fs::metadata(path).is_ok_and(|meta| meta.uid() == own)
+    }
+    #[cfg(not(unix))]
+    path.exists()
+}
+
 #[cfg(unix)]
 fn make_private(path: &Path) -> Result<(), FileError> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

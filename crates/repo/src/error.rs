@@ -38,6 +38,9 @@ pub enum RepoError {
         /// The start of the answer.
         text: String,
     },
+    /// The index makes no sense.
+    #[error("what is staged cannot be read")]
+    Index(#[from] crate::index::IndexError),
     /// A file of the repository cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -76,6 +79,7 @@ impl RepoError {
             Self::Git(source) => source.recovery(),
             Self::File(source) => source.recovery(),
             Self::NotARepository { .. }
+            | Self::Index(_)
             | Self::Read { .. }
             | Self::BadIdentity { .. }
             | Self::Random(_) => Recovery::Fix,

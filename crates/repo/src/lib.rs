@@ -8,6 +8,7 @@
 
 pub mod api_map;
 pub mod changes;
+pub mod checkout;
 pub mod documents;
 pub mod error;
 pub mod fingerprint;
@@ -15,9 +16,11 @@ pub mod fingerprint;
 pub mod fuzz;
 pub mod generated;
 pub mod history;
+pub mod index;
 pub mod leaks;
 pub mod location;
 pub mod objects;
+pub mod odb;
 pub mod oid;
 pub mod operation;
 pub mod outlines;
@@ -27,6 +30,7 @@ pub mod references;
 pub mod refs;
 pub mod secrets;
 pub mod tree;
+pub mod trees;
 pub mod worktree;
 
 mod cores;

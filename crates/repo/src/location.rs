@@ -99,7 +99,7 @@ fn work_tree_of(git_dir: &Path) -> Option<PathBuf> {
     (git_dir.file_name()? == ".git").then(|| git_dir.parent().map(Path::to_owned))?
 }
 
-fn common_dir(git_dir: &Path) -> Result<PathBuf, RepoError> {
+pub(crate) fn common_dir(git_dir: &Path) -> Result<PathBuf, RepoError> {
     let file = git_dir.join("commondir");
     match fs::read(&file) {
         Ok(text) => {

@@ -54,8 +54,16 @@ impl Oid {
         Some(Self { bytes, is_sha256 })
     }
 
+    /// Takes the digest of an object; a length that is none names nothing.
+    pub(crate) fn from_digest(raw: &[u8]) -> Self {
+        Self::from_slice(raw).unwrap_or(Self {
+            bytes: [0; 32],
+            is_sha256: false,
+        })
+    }
+
     /// Returns the raw bytes.
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    pub fn as_slice(&self) -> &[u8] {
         if self.is_sha256 {
             &self.bytes
         } else {

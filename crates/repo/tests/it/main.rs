@@ -18,5 +18,6 @@ mod partial;
 mod random_history;
 mod scratch;
 mod secrets;
+mod staged;
 mod tree;
 mod worktree;
