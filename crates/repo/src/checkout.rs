@@ -216,15 +216,15 @@ fn usual_format(common_dir: &Path) -> Option<bool> {
         let (key, value) = line.split_once('=').unwrap_or((line, "true"));
         let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
         match (section.as_str(), key.as_str(), value) {
-            (_, "", _) | ("core", "bare", "false") => {}
-            ("core", "bare" | "worktree", _) => return None,
             ("extensions", "objectformat", "sha256") => is_sha256 = true,
-            (
+            (_, "", _)
+            | ("core", "bare", "false")
+            | (
                 "extensions",
                 "objectformat" | "partialclone" | "noop" | "preciousobjects" | "relativeworktrees",
                 _,
             ) => {}
-            ("extensions", _, _) => return None,
+            ("core", "bare" | "worktree", _) | ("extensions", _, _) => return None,
             _ => {}
         }
     }
@@ -252,7 +252,7 @@ fn head(git_dir: &Path, common_dir: &Path) -> Option<(Option<String>, Option<Oid
         };
         let text = std::str::from_utf8(&text).ok()?.trim_end();
         match text.strip_prefix("ref: ") {
-            Some(next) => name = next.trim().to_owned(),
+            Some(next) => next.trim().clone_into(&mut name),
             None => return Some((Some(branch.trim().to_owned()), Some(text.parse().ok()?))),
         }
     }
@@ -260,6 +260,10 @@ fn head(git_dir: &Path, common_dir: &Path) -> Option<(Option<String>, Option<Oid
 }
 
 /// Looks a reference up in `packed-refs`; the inner `None` when it does not exist yet.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one hands the question to git, the inner one is an answer"
+)]
 fn packed(common_dir: &Path, name: &str) -> Option<Option<Oid>> {
     let text = match files::read_bounded(&common_dir.join("packed-refs"), MAX_PACKED_BYTES) {
         Ok(text) => text,

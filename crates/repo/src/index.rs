@@ -249,6 +249,69 @@ impl Index {
         Ok(())
     }
 
+    /// Makes the index of a tree, as `git read-tree` would.
+    ///
+    /// # Errors
+    /// [`crate::trees::TreeError`].
+    pub fn of_tree(
+        objects: &crate::odb::Objects,
+        tree: Oid,
+    ) -> Result<Self, crate::trees::TreeError> {
+        let mut found: Vec<(Box<[u8]>, crate::trees::Side)> = Vec::new();
+        crate::trees::between(objects, None, Some(tree), &mut |path, _, after| {
+            found.extend(after.map(|side| (path.into(), side)));
+        })?;
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut index = Self::default();
+        for (path, (mode, id)) in found {
+            index.add(&path, mode, id);
+        }
+        Ok(index)
+    }
+
+    /// Adds a path behind all others; one that cannot be counted in 32 bits is left out.
+    fn add(&mut self, path: &[u8], mode: u32, id: Oid) {
+        let (Ok(at), Ok(len)) = (u32::try_from(self.paths.len()), u32::try_from(path.len())) else {
+            return;
+        };
+        self.paths.extend_from_slice(path);
+        self.entries.push(Entry {
+            at,
+            len,
+            mode,
+            id,
+            stage: 0,
+            is_intent_to_add: false,
+            is_skipped: false,
+        });
+    }
+
+    /// Writes an index (version 2) with these paths, sorted, of mode and name. It knows nothing of files: git looks at
+    /// them when it has to.
+    pub fn write<'a>(
+        entries: impl ExactSizeIterator<Item = (&'a [u8], u32, Oid)>,
+        is_sha256: bool,
+    ) -> Vec<u8> {
+        let mut bytes = b"DIRC\0\0\0\x02".to_vec();
+        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&count.to_be_bytes());
+        for (path, mode, id) in entries {
+            let start = bytes.len();
+            bytes.extend_from_slice(&[0; 24]);
+            bytes.extend_from_slice(&mode.to_be_bytes());
+            bytes.extend_from_slice(&[0; 12]);
+            bytes.extend_from_slice(id.as_slice());
+            let len = u16::try_from(path.len()).unwrap_or(u16::MAX).min(0x0fff);
+            bytes.extend_from_slice(&len.to_be_bytes());
+            bytes.extend_from_slice(path);
+            let len = bytes.len() - start;
+            bytes.resize(start + (len + 1).next_multiple_of(8), 0);
+        }
+        let digest = crate::odb::digest(&bytes, is_sha256);
+        bytes.extend_from_slice(digest.as_slice());
+        bytes
+    }
+
     /// Takes what `git ls-files -z -s --debug` says of an index that is not read here.
     pub(crate) fn from_listing(listing: &[u8]) -> Option<Self> {
         let mut index = Self::default();

@@ -177,11 +177,19 @@ pub(crate) fn name(kind: Kind, bytes: &[u8], is_sha256: bool) -> Oid {
         Kind::Tag => "tag",
     };
     let head = format!("{word} {}\0", bytes.len());
+    digest_of(head.as_bytes(), bytes, is_sha256)
+}
+
+/// Returns the digest by which a repository names things.
+pub(crate) fn digest(bytes: &[u8], is_sha256: bool) -> Oid {
+    digest_of(&[], bytes, is_sha256)
+}
+
+fn digest_of(head: &[u8], bytes: &[u8], is_sha256: bool) -> Oid {
     if is_sha256 {
-        let digest =
-            sha2::Digest::chain_update(<Sha256 as sha2::Digest>::new_with_prefix(head), bytes);
-        let digest = sha2::Digest::finalize(digest);
-        Oid::from_digest(digest.as_slice())
+        let digest = <Sha256 as sha2::Digest>::new_with_prefix(head);
+        let digest = sha2::Digest::chain_update(digest, bytes);
+        Oid::from_digest(sha2::Digest::finalize(digest).as_slice())
     } else {
         let digest = Sha1::new_with_prefix(head).chain_update(bytes).finalize();
         Oid::from_digest(digest.as_slice())

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use crate::index::{self, Index};
+use crate::index::Index;
 use crate::odb::{Kind, ObjectError, Objects};
 use crate::oid::Oid;
 
@@ -115,7 +115,7 @@ pub fn at(objects: &Objects, tree: Oid, path: &[u8]) -> Result<Option<Side>, Tre
     let mut parts = path.split(|byte| *byte == b'/').peekable();
     while let Some(part) = parts.next() {
         let folder = read(objects, Some(tree))?;
-        let found = folder.iter()?.find(|item| item.name == part);
+        let found = folder.items()?.find(|item| item.name == part);
         match found {
             Some(item) if item.mode == FOLDER && parts.peek().is_some() => tree = item.id,
             Some(item) if item.mode != FOLDER && parts.peek().is_none() => {
@@ -174,7 +174,7 @@ fn read(objects: &Objects, tree: Option<Oid>) -> Result<Tree, TreeError> {
 
 impl Tree {
     /// Takes `<mode> <name>\0<id>` apart, as often as it comes.
-    fn iter(&self) -> Result<std::vec::IntoIter<Item<'_>>, TreeError> {
+    fn items(&self) -> Result<std::vec::IntoIter<Item<'_>>, TreeError> {
         let mut items = Vec::new();
         let mut rest = self.bytes.as_slice();
         while !rest.is_empty() {
@@ -247,7 +247,7 @@ impl Staged<'_, '_> {
         let index = self.index;
         let entries = index.entries();
         let mut staged = index.below(path);
-        let mut items = tree.iter()?.peekable();
+        let mut items = tree.items()?.peekable();
         loop {
             // The next name in this folder of the index.
             let next = entries
@@ -277,11 +277,9 @@ impl Staged<'_, '_> {
             match (next.filter(|_| which.is_le()), before) {
                 (Some((name, Some(_))), before) => {
                     path.extend_from_slice(name);
-                    let after = self.take(path, &mut staged);
+                    let (after, is_settled) = self.take(path, &mut staged);
                     let before = before.map(|item| (item.mode, item.id));
-                    if let Some(after) = after
-                        && after != before
-                    {
+                    if is_settled && after != before {
                         (self.on_change)(path, before, after);
                     }
                 }
@@ -313,21 +311,21 @@ impl Staged<'_, '_> {
         }
     }
 
-    /// Takes all stages of one path; `None` for a conflict, of which nothing is staged yet.
-    fn take(&self, path: &[u8], staged: &mut std::ops::Range<usize>) -> Option<Option<Side>> {
-        let mut found = Some(None);
+    /// Takes all stages of one path: what is staged, and whether that is settled, which it is not in a conflict.
+    fn take(&self, path: &[u8], staged: &mut std::ops::Range<usize>) -> (Option<Side>, bool) {
+        let (mut found, mut is_settled) = (None, true);
         while let Some(entry) = self.index.entries().get(staged.start) {
             if staged.start >= staged.end || self.index.path(entry) != path {
                 break;
             }
             staged.start += 1;
-            found = match entry {
-                index::Entry { stage: 1.., .. } => None,
-                entry if entry.is_intent_to_add => found,
-                entry => Some(Some((entry.mode, entry.id))),
-            };
+            if entry.stage > 0 {
+                is_settled = false;
+            } else if !entry.is_intent_to_add {
+                found = Some((entry.mode, entry.id));
+            }
         }
-        found
+        (found, is_settled)
     }
 }
 
@@ -352,8 +350,8 @@ fn folders(
             what: "folders too deep",
         });
     }
-    let mut old = before.iter()?.peekable();
-    let mut new = after.iter()?.peekable();
+    let mut old = before.items()?.peekable();
+    let mut new = after.items()?.peekable();
     loop {
         let which = match (old.peek(), new.peek()) {
             (None, None) => return Ok(()),

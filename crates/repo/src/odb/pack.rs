@@ -13,8 +13,10 @@ use crate::oid::Oid;
 /// Deltas upon deltas; git makes at most 4095.
 const MAX_CHAIN: usize = 4096;
 /// Length of the fixed part of a pack's index, and of its first table.
-const HEADER: u64 = 8;
-const FANOUT: u64 = 256 * 4;
+const HEADER: usize = 8;
+const FANOUT: usize = 256 * 4;
+/// Where the names begin.
+const NAMES: u64 = 8 + 256 * 4;
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -26,7 +28,7 @@ pub(super) struct Pack {
     written: Option<SystemTime>,
     /// How many names begin with a byte up to each.
     fanout: Vec<u32>,
-    hash: u64,
+    hash: usize,
 }
 
 /// Opens the packs of a folder. One that cannot be read or has another form is left out; its objects are absent then.
@@ -51,9 +53,9 @@ impl Pack {
     fn open(path: &Path, is_sha256: bool) -> io::Result<Self> {
         let index = File::open(path)?;
         let data = File::open(path.with_extension("pack"))?;
-        let mut head = [0; (HEADER + FANOUT) as usize];
+        let mut head = [0; HEADER + FANOUT];
         read_exact_at(&index, &mut head, 0)?;
-        let (magic, table) = head.split_at(HEADER as usize);
+        let (magic, table) = head.split_at(HEADER);
         if magic != b"\xfftOc\x00\x00\x00\x02" {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -82,22 +84,22 @@ impl Pack {
 
     fn place(&self, id: Oid) -> io::Result<Option<u64>> {
         let name = id.as_slice();
-        if name.len() as u64 != self.hash {
+        if name.len() != self.hash {
             return Ok(None);
         }
         let first = usize::from(name.first().copied().unwrap_or_default());
         let at = |place: usize| u64::from(self.fanout.get(place).copied().unwrap_or_default());
         let low = first.checked_sub(1).map_or(0, at);
         let (high, count) = (at(first), at(255));
-        let mut names = vec![0; usize::try_from((high - low) * self.hash).unwrap_or_default()];
-        read_exact_at(&self.index, &mut names, HEADER + FANOUT + low * self.hash)?;
+        let mut names = vec![0; usize::try_from(high - low).unwrap_or_default() * self.hash];
+        read_exact_at(&self.index, &mut names, NAMES + low * self.hash as u64)?;
         let names: Vec<&[u8]> = names.chunks_exact(name.len()).collect();
         let Ok(found) = names.binary_search(&name) else {
             return Ok(None);
         };
         let found = low + found as u64;
         // Names, then a checksum of four bytes for each, then where each begins.
-        let offsets = HEADER + FANOUT + count * (self.hash + 4);
+        let offsets = NAMES + count * (self.hash as u64 + 4);
         let mut word = [0; 4];
         read_exact_at(&self.index, &mut word, offsets + found * 4)?;
         let offset = big_endian(&word);
@@ -165,14 +167,14 @@ impl Pack {
         let mut buffer = [0; 64];
         let read = read_at_most(&self.data, &mut buffer, at)?;
         Ok(
-            parse_header(buffer.get(..read).unwrap_or_default(), self.hash as usize)
+            parse_header(buffer.get(..read).unwrap_or_default(), self.hash)
                 .map(|(told, size, len)| (told, size, at + len as u64)),
         )
     }
 
     fn inflate(&self, from: u64, size: u64) -> io::Result<Vec<u8>> {
-        let size =
-            usize::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let size = usize::try_from(size)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         // One byte more, so that a longer one is noticed and a stream of nothing has room to end.
         let mut bytes = Vec::with_capacity(size + 1);
         let mut stream = Decompress::new(true);

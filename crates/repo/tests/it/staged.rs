@@ -230,6 +230,25 @@ proptest! {
 }
 
 #[test]
+fn git_reads_an_index_that_is_written_here() {
+    let scratch = Scratch::new();
+    for n in 0..16 {
+        act(&scratch, &Step::Write(n, n));
+    }
+    act(&scratch, &Step::StageAll);
+    scratch.commit("c");
+    let objects = Objects::open(scratch.top.join(".git/objects"), false).unwrap();
+    let tree = scratch.run(&["rev-parse", "HEAD^{tree}"]).parse().unwrap();
+    let index = Index::of_tree(&objects, tree).unwrap();
+    let entries = index.entries().iter();
+    let bytes = Index::write(entries.map(|e| (index.path(e), e.mode, e.id)), false);
+    std::fs::write(scratch.top.join(".git/index"), bytes).unwrap();
+    assert_eq!(scratch.run(&["write-tree"]), tree.to_string());
+    assert_eq!(scratch.run(&["status", "--porcelain"]), "");
+    assert!(scratch.run(&["fsck"]).is_empty());
+}
+
+#[test]
 fn names_of_sha256_are_read() {
     let scratch = Scratch::with_init(&["--object-format=sha256"]);
     for step in [
