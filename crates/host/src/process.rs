@@ -327,6 +327,48 @@ pub fn run_blocking(spec: CommandSpec) -> Result<Finished, ProcessError> {
     Running::start(spec, events, inbox, false)?.finish()
 }
 
+/// A running child, from another thread's side.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    group: u32,
+    events: std::sync::mpsc::SyncSender<Event>,
+}
+
+impl Handle {
+    /// Returns the number of its process group.
+    pub fn group(&self) -> u32 {
+        self.group
+    }
+
+    /// Asks for its end, as at its time limit.
+    pub fn cancel(&self) {
+        // A full or closed inbox means that the child is ending already.
+        self.events.try_send(Event::Cancel).unwrap_or_default();
+    }
+}
+
+/// Runs a program to its end, its limit or its cancellation, on this thread; `on_start` is handed what can cancel it.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_handed(
+    spec: CommandSpec,
+    on_start: impl FnOnce(Handle),
+) -> Result<Finished, ProcessError> {
+    let (events, inbox) = running::channel();
+    let running = Running::start(spec, events.clone(), inbox, false)?;
+    on_start(Handle {
+        group: running.group(),
+        events,
+    });
+    running.finish()
+}
+
+/// Says whether a process group still has a member; on Windows always no.
+pub fn is_group_alive(group: u32) -> bool {
+    group::is_alive(group)
+}
+
 /// Runs a program and hands its standard output on, piece by piece, while it runs;
 /// [`Flow::Stop`] ends the child.
 ///

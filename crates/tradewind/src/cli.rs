@@ -15,6 +15,7 @@ pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod get;
 pub(crate) mod guard;
+pub(crate) mod hook;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod log;
@@ -54,6 +55,7 @@ Market:
 
 Deliver:
   guard        What a commit would break or give away, before it is made and in history
+  hook         Check what is staged before each commit, without touching your files
   undo         Take back an action, byte for byte
   redo         Put back what `undo` took away
   restore      Bring a file back from an earlier time
@@ -133,6 +135,8 @@ enum Command {
     Catalog(catalog::Args),
     /// What a commit would break or give away, before it is made and in history
     Guard(guard::Args),
+    /// Check what is staged before each commit, without touching your files
+    Hook(hook::Args),
     /// Take back an action, byte for byte
     Undo(undo::Args),
     /// Put back what `undo` took away
@@ -195,6 +199,7 @@ pub(crate) async fn run() -> Outcome {
         Command::Usage(args) => usage::run(&place, &args).await,
         Command::Catalog(args) => catalog::run(&place, args).await,
         Command::Guard(args) => guard::run(&place, args).await,
+        Command::Hook(args) => Box::pin(hook::run(&place, args)).await,
         Command::Undo(args) => undo::undo(&place, args).await,
         Command::Redo(args) => undo::redo(&place, args).await,
         Command::Restore(args) => restore::run(&place, args).await,

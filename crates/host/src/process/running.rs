@@ -120,6 +120,11 @@ impl Running {
         })
     }
 
+    /// Returns the number of the process group.
+    pub(super) fn group(&self) -> u32 {
+        self.pid
+    }
+
     /// Waits for the end.
     pub(super) fn finish(self) -> Result<Finished, ProcessError> {
         self.finish_with(&mut |_| Flow::Continue)
