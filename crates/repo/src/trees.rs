@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 4096;
 /// Mode of a folder.
 const FOLDER: u32 = 0o040_000;
 
-/// What a path is on one side: its mode (as [`index::Entry::mode`]) and the name of its content.
+/// What a path is on one side: its mode (as [`crate::index::Entry::mode`]) and the name of its content.
 pub type Side = (u32, Oid);
 
 /// Why trees cannot be compared.
