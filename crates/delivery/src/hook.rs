@@ -13,6 +13,7 @@
 pub mod apply;
 mod cache;
 mod error;
+mod guarded;
 #[cfg(test)]
 mod kills;
 mod merge;
@@ -34,6 +35,7 @@ use tradewind_repo::{Oid, odb};
 
 pub use apply::{Applied, InTree};
 pub use error::HookError;
+pub use guarded::{Guarded, judge_staged};
 
 use crate::builtin::{ChangeCheck, Check, FileCheck, Report};
 use crate::precommit::{Config, Settled, Source, Stage};

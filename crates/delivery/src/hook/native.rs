@@ -18,6 +18,8 @@ use crate::staged::Mode;
 
 /// Files that a thread takes at once.
 const CHUNK: usize = 16;
+/// Python is taken apart by functions that call themselves, to a bounded depth.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// More threads would wait for the same disk.
 const MAX_THREADS: usize = 8;
 
@@ -117,12 +119,18 @@ pub(crate) fn run(
     };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = cores.min(MAX_THREADS).min(files.len().div_ceil(CHUNK));
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
+    std::thread::scope(|scope| -> Result<(), HookError> {
+        for _ in 0..threads {
+            std::thread::Builder::new()
+                .stack_size(STACK_BYTES)
+                .spawn_scoped(scope, work)
+                .map_err(HookError::io(
+                    "start a thread in",
+                    situation.location().top.clone(),
+                ))?;
         }
-        work();
-    });
+        Ok(())
+    })?;
     let mut pass = total.into_inner().unwrap_or_else(PoisonError::into_inner)?;
     for said in &mut pass.said {
         said.places.sort_unstable();

@@ -187,6 +187,11 @@ impl Situation {
         Ok(git)
     }
 
+    /// Returns the tree that changes are against.
+    pub(super) fn base(&self) -> Option<Oid> {
+        self.base
+    }
+
     pub(crate) fn location(&self) -> &Location {
         &self.checkout.location
     }

@@ -12,6 +12,7 @@ use tradewind_core::payload::ExceptionGranted;
 use tradewind_delivery::guard::exceptions::{Exception, Exceptions, MAX_HOURS};
 use tradewind_delivery::guard::source::{After, GitContents, Kept, of_range, staged};
 use tradewind_delivery::guard::{GuardSection, Judgement, Policy, Question, Stop, judge, words};
+use tradewind_delivery::hook::{HookError, judge_staged};
 use tradewind_host::git::Git;
 use tradewind_repo::location;
 use tradewind_repo::{Location, Oid, RepoError};
@@ -202,6 +203,46 @@ fn check(place: &Place, range: Option<(&str, &str)>, format: Format) -> Outcome 
     } else {
         Exit::Found
     })
+}
+
+/// Judges what is staged before a commit; says something only where there is something to say. Returns whether the
+/// commit may be made.
+pub(super) fn before_commit(place: &Place) -> Result<bool, Failure> {
+    enum Why {
+        Hook(HookError),
+        Failure(Failure),
+    }
+    impl From<HookError> for Why {
+        fn from(error: HookError) -> Self {
+            Self::Hook(error)
+        }
+    }
+    let judged = judge_staged(place.cwd(), |location| {
+        section(location)
+            .map(|section| Policy::new(&section))
+            .map_err(Why::Failure)
+    });
+    let mut guarded = judged.map_err(|why| match why {
+        Why::Hook(error) => {
+            Failure::from_error(Exit::Outside, &error).hint("run `tradewind doctor`")
+        }
+        Why::Failure(failure) => failure,
+    })?;
+    let mut passed = Vec::new();
+    if !guarded.judgement.stops.is_empty() {
+        let exceptions = exceptions(place, &guarded.location, guarded.head)?;
+        let excepted = guarded
+            .judgement
+            .except(|stop| exceptions.of(stop).is_some());
+        passed.extend(excepted.into_iter().filter_map(|stop| {
+            let exception = exceptions.of(&stop)?.clone();
+            Some((stop, exception))
+        }));
+    }
+    for line in words::say(&guarded.judgement, &passed).lines() {
+        terminal::line(clean(line));
+    }
+    Ok(guarded.judgement.stops.is_empty())
 }
 
 fn tell(judgement: &Judgement, passed: &[(Stop, Exception)], changes: usize, format: Format) {

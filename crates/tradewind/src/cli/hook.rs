@@ -176,6 +176,9 @@ async fn run_stage(place: &Place, args: RunArgs) -> Outcome {
             break;
         }
     }
+    if from_git && matches!(args.stage, Stage::PreCommit | Stage::PreMergeCommit) {
+        is_passed &= super::guard::before_commit(place)?;
+    }
     if from_git {
         is_passed &= occasion::after(place.cwd(), args.stage, is_passed)?;
     }
