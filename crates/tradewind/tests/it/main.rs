@@ -18,6 +18,7 @@ mod daemon;
 mod demo;
 mod exec;
 mod guard;
+mod hook;
 mod house;
 mod http;
 mod market;
