@@ -312,12 +312,18 @@ fn in_tree(
     let (from, to) = (blob(fix.from)?, blob(fix.to)?);
     let left = beside(&target);
     if left.exists() {
-        // An ended run left it: what was there before the exchange, or what was to come. Where one is made of the
-        // other and the fix, nothing is in it that is not in the file.
+        // An ended run left it: what was there before the exchange, or what was to come, perhaps half of it. Where
+        // nothing is in it that is not in the file with its fix, it goes.
         let clean = |bytes: &[u8]| conversion.clean(git, top, path, bytes);
-        let (file, beside) = (clean(&read(&target)?)?, clean(&read(&left)?)?);
-        let is_made_of = |a: &[u8], b: &[u8]| merge::merge(&from, b, &to).bytes == a;
-        if is_made_of(&file, &beside) || is_made_of(&beside, &file) {
+        let raw = read(&left)?;
+        let (file, beside) = (clean(&read(&target)?)?, clean(&raw)?);
+        let to_come = merge::merge(&from, &file, &to).bytes;
+        let is_old = merge::merge(&from, &beside, &to).bytes == file;
+        if is_old
+            || conversion
+                .smudge(git, top, path, to_come)?
+                .starts_with(&raw)
+        {
             remove(&left)?;
         } else {
             keep(&left, &target)?;
