@@ -212,7 +212,14 @@ async fn talk(
         code: close.0,
         reason: close.1.into(),
     };
-    let closed = socket.send(Message::Close(Some(frame)));
+    // A connection that is dropped while something of the listener's lies unread in it, the answer to
+    // a ping say, is reset by the kernel, and the reset overtakes the code. So what comes is read
+    // until the listener has closed too (RFC 6455 §7.1.1).
+    let closed = async {
+        socket.send(Message::Close(Some(frame))).await?;
+        while socket.recv().await.transpose()?.is_some() {}
+        Ok::<_, axum::Error>(())
+    };
     // Whoever does not take it is cut off without it.
     drop(tokio::time::timeout(Duration::from_secs(1), closed).await);
 }
