@@ -33,6 +33,7 @@ use tradewind_repo::{Oid, RepoError};
 use crate::staged::{Change, Entry};
 
 pub use config::{GuardSection, Policy};
+pub use message::is_a_claim;
 
 /// Paths of evidence kept for one stop; the rest is counted.
 pub const MAX_EVIDENCE: usize = 12;

@@ -545,6 +545,41 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_that_finds_no_file_any_more_names_those_that_went() {
+        let docker = (
+            "Dockerfile",
+            "FROM x\nCOPY *.py /app/\nCOPY models/* /models/\nCOPY package.json yarn.lock* /app/\n",
+        );
+        let before = [
+            docker,
+            ("bot.py", "x = 1\n"),
+            ("risk.py", "y = 1\n"),
+            ("models/a.json", "{}\n"),
+            ("package.json", "{}\n"),
+            ("yarn.lock", "\n"),
+        ];
+        // One of two Python files is left, and a lock file beside a plain name may be absent.
+        let one_left = [before[0], before[1], before[3], before[4]];
+        assert!(stops(&before, &one_left).is_empty());
+        let none_left = [
+            before[0],
+            before[3],
+            before[4],
+            before[5],
+            ("src/bot.py", "x = 1\n"),
+        ];
+        assert_eq!(
+            stops(&before, &none_left),
+            ["dangling-reference bot.py", "dangling-reference risk.py"]
+        );
+        let no_model = [before[0], before[1], before[4]];
+        assert_eq!(
+            stops(&before, &no_model),
+            ["dangling-reference models/a.json"]
+        );
+    }
+
+    #[test]
     fn settings_that_stay_on_each_machine_may_leave_git() {
         let before = [
             ("Dockerfile", "FROM x\nCOPY config.json /app/\n"),

@@ -49,6 +49,11 @@ pub(super) fn tell(
     });
 }
 
+/// Says whether a message speaks of pages, tests or looks only: others are contradicted by nothing.
+pub fn is_a_claim(message: &str) -> bool {
+    claim(message.lines().next().unwrap_or_default().trim()).is_some()
+}
+
 /// What a message says that it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {

@@ -3,7 +3,7 @@
 use tradewind_repo::project::commands::{Mention, Use, mentions};
 use tradewind_repo::project::compose::{Service, Started};
 use tradewind_repo::project::data::At;
-use tradewind_repo::project::dockerfile::Dockerfile;
+use tradewind_repo::project::dockerfile::{Dockerfile, glob};
 use tradewind_repo::project::image::{Image, quoted, script_of};
 use tradewind_repo::project::presence::Presence;
 use tradewind_repo::project::requirement::join;
@@ -151,6 +151,7 @@ fn image(worlds: &Worlds, file: &Dockerfile, found: &mut Found) {
             }
         }
     }
+    patterns(worlds, file, &folder, found);
     let shipped = file.shipped();
     for keyword in ["ENTRYPOINT", "CMD"] {
         let last = shipped
@@ -163,6 +164,43 @@ fn image(worlds: &Worlds, file: &Dockerfile, found: &mut Found) {
                 &Image::of(file, &folder),
                 from,
                 &script_of(instruction),
+                found,
+            );
+        }
+    }
+}
+
+/// Copies that name files by patterns alone, and find none any more. Beside a plain name a pattern is the usual
+/// way to say "if it is there" (`COPY package.json yarn.lock* ./`), and one of several may come to nothing.
+fn patterns(worlds: &Worlds, file: &Dockerfile, folder: &str, found: &mut Found) {
+    let is_pattern =
+        |source: &str| source.contains(['*', '?', '[']) && !source.contains(['$', ':']);
+    for (_, copy) in file.copies().iter().filter(|(_, copy)| copy.from.is_none()) {
+        if copy.sources.is_empty() || !copy.sources.iter().all(|source| is_pattern(source)) {
+            continue;
+        }
+        let wanted: Vec<String> = copy
+            .sources
+            .iter()
+            .filter_map(|source| join(folder, source.trim_start_matches('/')))
+            .collect();
+        let is_named = |path: &str| {
+            // A pattern may name a folder, and then all that is below it comes.
+            let ends = path.match_indices('/').map(|(at, _)| at);
+            ends.chain([path.len()])
+                .filter_map(|end| path.get(..end))
+                .any(|part| wanted.iter().any(|pattern| glob(pattern, part)))
+        };
+        if worlds.without.tracked().any(|file| is_named(&file.path)) {
+            continue;
+        }
+        for gone in worlds.gone.iter().filter(|gone| is_named(gone)) {
+            path(
+                worlds,
+                gone,
+                file.path.as_ref(),
+                copy.line,
+                How::Copies,
                 found,
             );
         }
