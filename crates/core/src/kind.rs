@@ -175,6 +175,8 @@ kinds! {
 
     /// A person let a commit pass that the guard stops, and said why.
     DeliveryExceptionGranted = "delivery.exception.granted", 1;
+    /// What was known of a hook did not hold when it was asked again; the hook is not remembered any more.
+    DeliveryVerdictRefuted = "delivery.verdict.refuted", 1;
 
     /// An event of another system came in; its own type and data are in the payload.
     ExternalEventReceived = "external.event.received", 1;

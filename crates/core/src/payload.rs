@@ -543,6 +543,16 @@ bodies! {
         until: Option<Timestamp>,
     }
 
+    /// Body of `delivery.verdict.refuted`.
+    DeliveryVerdictRefuted as VerdictRefuted {
+        /// The hook, by id; none for a check of our own, which is a bug.
+        hook: Option<String>,
+        /// Files of which it was known to find nothing, some of them.
+        files: Vec<String>,
+        /// What it said when it was asked again; bounded.
+        said: String,
+    }
+
     /// Body of `insight.audit.completed`.
     InsightAuditCompleted as AuditCompleted {
         /// Where the repository is.

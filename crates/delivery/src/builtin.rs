@@ -29,6 +29,7 @@ mod new_submodules;
 mod permalinks;
 mod pretty_json;
 mod private_key;
+pub mod pygrep;
 mod python;
 mod python_tokens;
 mod requirements;

@@ -12,17 +12,27 @@
 
 pub mod apply;
 mod cache;
+pub mod config;
+mod course;
 mod error;
 mod guarded;
 #[cfg(test)]
 mod kills;
+mod memory;
 mod merge;
 mod native;
 mod outside;
+mod per_file;
+mod plan;
+pub mod referee;
 pub mod shim;
-mod situation;
-mod snapshot;
+pub(crate) mod situation;
+pub(crate) mod snapshot;
+mod terms;
+mod tool;
+mod verdicts;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -37,12 +47,14 @@ pub use apply::{Applied, InTree};
 pub use error::HookError;
 pub use guarded::{Guarded, judge_staged};
 
-use crate::builtin::{ChangeCheck, Check, FileCheck, Report};
-use crate::precommit::{Config, Settled, Source, Stage};
+use crate::precommit::{Config, Stage};
 use cache::{Cache, Known};
-use native::{Pass, Said};
+use config::HooksSection;
+use course::Run;
+use memory::Memory;
+use native::Pass;
+use plan::{Runner, plan};
 use situation::{Candidate, Situation, mode};
-use snapshot::Together;
 
 /// Name of the configuration at a repository's root.
 pub const CONFIG_FILE: &str = ".pre-commit-config.yaml";
@@ -68,7 +80,6 @@ pub enum Scope {
 }
 
 /// What to run.
-#[derive(Debug)]
 pub struct Request<'a> {
     /// Folder in the repository.
     pub dir: &'a Path,
@@ -90,6 +101,8 @@ pub struct Request<'a> {
     pub cache: &'a Path,
     /// Whether known verdicts count.
     pub uses_cache: bool,
+    /// What `tradewind.toml` at a repository's root says of hooks; asked only when there are programs of others to run.
+    pub declared: &'a (dyn Fn(&Path) -> HooksSection + Sync),
 }
 
 /// Ends what runs; shared with whoever hears of a signal.
@@ -106,7 +119,7 @@ impl Cancel {
         }
     }
 
-    fn add(&self, handle: Handle) {
+    pub(crate) fn add(&self, handle: Handle) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.0 {
             handle.cancel();
@@ -160,6 +173,21 @@ pub struct Told {
     pub elapsed: Option<Duration>,
     /// How many files were for it.
     pub files: usize,
+    /// How many of them it was not asked of, because its verdict is known; only of programs of others.
+    pub known: usize,
+    /// Why its verdicts are not kept, where they are not.
+    pub unremembered: Option<String>,
+}
+
+/// A file that was looked at anew.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Miss {
+    /// The file.
+    pub path: String,
+    /// The hook; `None` for all of our own checks, which look at a file together.
+    pub hook: Option<String>,
+    /// Why.
+    pub why: Cow<'static, str>,
 }
 
 /// What became of a run.
@@ -182,7 +210,7 @@ pub struct Outcome {
     /// Files whose verdict was known.
     pub known: usize,
     /// Files whose verdict was not known, and why.
-    pub misses: Vec<(String, &'static str)>,
+    pub misses: Vec<Miss>,
     /// How long it took.
     pub elapsed: Duration,
     /// Whether it was ended from outside.
@@ -200,33 +228,6 @@ impl Outcome {
                 )
             })
     }
-}
-
-/// How a hook is run.
-enum Runner {
-    /// By our own check, one file at a time.
-    File {
-        check: Box<dyn FileCheck>,
-        at_once: Option<Report>,
-    },
-    /// By our own check, over all files.
-    Change(Box<dyn ChangeCheck>),
-    /// As a program.
-    Outside,
-    /// It only says that its files are not wanted.
-    Fail,
-    /// Not at all, and why.
-    Cannot(String),
-}
-
-/// A hook that was settled, with how it is run.
-struct Planned {
-    settled: Settled,
-    runner: Runner,
-    /// Whether it is run: not passed over, of the stage.
-    is_on: bool,
-    /// Name of all that decides besides the file.
-    digest: u64,
 }
 
 /// Where the kill tests end the process.
@@ -281,12 +282,22 @@ pub fn run(request: &Request<'_>, cancel: &Cancel) -> Result<Outcome, HookError>
     let known = request.uses_cache.then(|| request.cache.join("verdicts"));
     let cache = Cache::open(known);
     let mut pass = native::run(&situation, &hooks, &cache)?;
+    let has_programs = hooks
+        .iter()
+        .any(|hook| matches!(hook.runner, Runner::Outside));
+    let declared = if has_programs {
+        (request.declared)(&situation.location().top)
+    } else {
+        HooksSection::default()
+    };
+    let uses_memory = request.uses_cache && has_programs;
     let mut run = Run {
         situation: &situation,
         hooks: &hooks,
         request,
         cancel,
         stops_early,
+        memory: Memory::open(&situation, &declared, request.cache, uses_memory),
         fixed: BTreeMap::new(),
     };
     for (place, bytes) in std::mem::take(&mut pass.fixed) {
@@ -295,11 +306,12 @@ pub fn run(request: &Request<'_>, cancel: &Cancel) -> Result<Outcome, HookError>
         }
     }
     run.all(&mut pass, &mut outcome)?;
+    let fixes = std::mem::take(&mut run.fixed);
     outcome.files = situation.candidates.len();
     outcome.known = pass.known;
-    outcome.misses = misses(&situation, &pass);
+    outcome.misses.extend(misses(&situation, &pass));
+    outcome.misses.sort();
     outcome.is_cancelled = cancel.is_cancelled();
-    let fixes = run.fixed;
     if outcome.is_cancelled {
         outcome.elapsed = started.elapsed();
         return Ok(outcome);
@@ -335,9 +347,8 @@ pub fn finish(dir: &Path) -> Result<Vec<Applied>, HookError> {
     apply::finish(&checkout)
 }
 
-fn misses(situation: &Situation, pass: &Pass) -> Vec<(String, &'static str)> {
-    let mut misses: Vec<_> = pass
-        .misses
+fn misses(situation: &Situation, pass: &Pass) -> Vec<Miss> {
+    pass.misses
         .iter()
         .filter_map(|(place, known)| {
             let why = match known {
@@ -347,11 +358,13 @@ fn misses(situation: &Situation, pass: &Pass) -> Vec<(String, &'static str)> {
                 Known::Clean => return None,
             };
             let file = situation.candidates.get(*place)?;
-            Some((String::from_utf8_lossy(&file.path).into_owned(), why))
+            Some(Miss {
+                path: String::from_utf8_lossy(&file.path).into_owned(),
+                hook: None,
+                why: why.into(),
+            })
         })
-        .collect();
-    misses.sort();
-    misses
+        .collect()
 }
 
 /// Reads the configuration; `None` where the repository has none.
@@ -400,321 +413,6 @@ fn is_same_but_for_line_ends(situation: &Situation, id: Oid, text: &[u8]) -> boo
         text.replace("\r\n", "\n").into_bytes()
     };
     matches!(stored, Ok(Some(object)) if without(&object.bytes) == without(text))
-}
-
-/// Settles the hooks of a stage, and how each is run.
-fn plan(config: &Config, request: &Request<'_>) -> Result<Vec<Planned>, HookError> {
-    let mut planned = Vec::new();
-    for repository in &config.repositories {
-        for hook in &repository.hooks {
-            let native = Config::native(repository, hook);
-            let Some(settled) = config.settle(repository, hook) else {
-                let Source::Remote { url, rev } = &repository.source else {
-                    continue;
-                };
-                let given = hook.given.clone();
-                let why = format!(
-                    "{url} at {rev} needs an environment of its own, which is not made yet; run it as a `local` hook with \
-                     `language: system`, or pass it over with SKIP={}",
-                    hook.id
-                );
-                let settled = Settled::new(hook, given, config);
-                planned.push(Planned {
-                    settled,
-                    runner: Runner::Cannot(why),
-                    is_on: true,
-                    digest: 0,
-                });
-                continue;
-            };
-            let runner = match native {
-                Some(about) => match about.with_args(&settled.args) {
-                    Ok(Check::Files(check)) => Runner::File {
-                        check,
-                        at_once: None,
-                    },
-                    Ok(Check::Change(check)) => Runner::Change(check),
-                    Err(error) => Runner::Cannot(error.to_string()),
-                },
-                None => local(&settled),
-            };
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(settled.id.as_bytes());
-            for arg in &settled.args {
-                hasher.update(&[0]);
-                hasher.update(arg.as_bytes());
-            }
-            planned.push(Planned {
-                digest: cache::first(&hasher),
-                settled,
-                runner,
-                is_on: true,
-            });
-        }
-    }
-    planned.retain(|hook| is_for(config, &hook.settled, request.stage));
-    let is_named = |hook: &Planned, name: &str| {
-        hook.settled.id == name || (!hook.settled.alias.is_empty() && hook.settled.alias == name)
-    };
-    if let Some(only) = request.only {
-        if !planned.iter().any(|hook| is_named(hook, only)) {
-            let known: Vec<_> = planned
-                .iter()
-                .map(|hook| hook.settled.id.as_str())
-                .collect();
-            return Err(HookError::NoSuchHook {
-                id: only.to_owned(),
-                known: if known.is_empty() {
-                    "none".to_owned()
-                } else {
-                    known.join(", ")
-                },
-            });
-        }
-        planned.retain(|hook| is_named(hook, only));
-    }
-    for hook in &mut planned {
-        hook.is_on = !request.skip.iter().any(|name| is_named(hook, name));
-    }
-    Ok(planned)
-}
-
-/// Says whether a hook runs at a stage. One that names no stage is for all of them; git calls us for more stages than
-/// pre-commit is installed for, so there it runs before a commit, by hand, and where the configuration asks for it.
-fn is_for(config: &Config, hook: &Settled, stage: Stage) -> bool {
-    let names_none = hook.stages.is_empty() || hook.stages.len() == Stage::ALL.len();
-    if names_none {
-        matches!(
-            stage,
-            Stage::PreCommit | Stage::PreMergeCommit | Stage::Manual
-        ) || config.default_install_hook_types.contains(&stage)
-    } else {
-        hook.stages.contains(&stage)
-            // A merge is a commit.
-            || stage == Stage::PreMergeCommit && hook.stages.contains(&Stage::PreCommit)
-    }
-}
-
-/// Says how a hook that is written in the configuration is run.
-fn local(hook: &Settled) -> Runner {
-    match hook.language {
-        "system" | "unsupported" | "script" | "unsupported_script" => Runner::Outside,
-        "fail" => Runner::Fail,
-        language => Runner::Cannot(format!(
-            "`language: {language}` needs an environment of its own, which is not made yet; install the program and say \
-             `language: system`, or pass it over with SKIP={}",
-            hook.id
-        )),
-    }
-}
-
-/// A run on its way.
-struct Run<'a> {
-    situation: &'a Situation,
-    hooks: &'a [Planned],
-    request: &'a Request<'a>,
-    cancel: &'a Cancel,
-    stops_early: bool,
-    /// What fixers made so far.
-    fixed: BTreeMap<Box<[u8]>, Vec<u8>>,
-}
-
-impl Run<'_> {
-    fn all(&mut self, pass: &mut Pass, outcome: &mut Outcome) -> Result<(), HookError> {
-        let mut ended = self.outside(pass, &mut outcome.remarks)?;
-        let mut is_stopped = false;
-        for (at, hook) in self.hooks.iter().enumerate() {
-            let mut empty = Said::default();
-            let said = pass.said.get_mut(at).unwrap_or(&mut empty);
-            let mut told = Told {
-                id: hook.settled.id.clone(),
-                name: hook.settled.name.clone(),
-                ending: Ending::Passed,
-                output: Vec::new(),
-                is_verbose: hook.settled.verbose,
-                elapsed: None,
-                files: said.files,
-            };
-            told.ending = if !hook.is_on {
-                Ending::Skipped
-            } else if is_stopped {
-                Ending::NotReached
-            } else if !self.is_due(hook, said) {
-                Ending::NoFiles
-            } else {
-                self.one(hook, said, ended.get_mut(&at), &mut told)
-            };
-            let has_failed = matches!(told.ending, Ending::Failed { .. } | Ending::CannotRun(_));
-            is_stopped |= has_failed && (self.stops_early || hook.settled.fail_fast);
-            outcome.hooks.push(told);
-        }
-        Ok(())
-    }
-
-    /// Hooks of a message are for the message, which is no file of the tree.
-    fn is_due(&self, hook: &Planned, said: &Said) -> bool {
-        said.files > 0
-            || hook.settled.always_run
-            || matches!(
-                self.request.stage,
-                Stage::CommitMsg | Stage::PrepareCommitMsg
-            )
-    }
-
-    fn one(
-        &self,
-        hook: &Planned,
-        said: &mut Said,
-        ended: Option<&mut outside::Ended>,
-        told: &mut Told,
-    ) -> Ending {
-        let report = |report: &Report, told: &mut Told| {
-            told.output = lines(&report.lines);
-            if report.exit_code == 0 {
-                Ending::Passed
-            } else {
-                Ending::Failed {
-                    exit_code: i32::from(report.exit_code),
-                    fixed: 0,
-                }
-            }
-        };
-        match &hook.runner {
-            Runner::File {
-                at_once: Some(at_once),
-                ..
-            } => report(at_once, told),
-            Runner::File { check, .. } => {
-                let mut said_lines = said.lines();
-                if said.is_broken {
-                    said_lines.extend(check.advice().iter().map(|line| (*line).to_owned()));
-                }
-                told.output = lines(&said_lines);
-                if said.is_broken {
-                    Ending::Failed {
-                        exit_code: 1,
-                        fixed: said.fixed,
-                    }
-                } else {
-                    Ending::Passed
-                }
-            }
-            Runner::Change(check) => {
-                let paths = native::paths(self.situation, said);
-                report(&check.check(&paths, self.situation), told)
-            }
-            Runner::Fail => {
-                let mut text = format!("{}\n", hook.settled.entry);
-                for path in native::paths(self.situation, said) {
-                    text.push_str(&format!("\n{}", String::from_utf8_lossy(path)));
-                }
-                told.output = format!("{text}\n").into_bytes();
-                Ending::Failed {
-                    exit_code: 1,
-                    fixed: 0,
-                }
-            }
-            Runner::Cannot(why) => Ending::CannotRun(why.clone()),
-            Runner::Outside => {
-                let Some(ended) = ended else {
-                    return Ending::NotReached;
-                };
-                told.output = std::mem::take(&mut ended.output);
-                told.elapsed = Some(ended.elapsed);
-                let fixed = ended.changes.written.len();
-                for path in &ended.changes.odd {
-                    let path = String::from_utf8_lossy(path);
-                    let text = format!(
-                        "{path}: removed or replaced in the copy; that is not carried over\n"
-                    );
-                    told.output.extend_from_slice(text.as_bytes());
-                }
-                if ended.exit_code == 0 && fixed == 0 {
-                    Ending::Passed
-                } else {
-                    Ending::Failed {
-                        exit_code: ended.exit_code,
-                        fixed,
-                    }
-                }
-            }
-        }
-    }
-
-    /// Runs the programs of others and puts together what they changed.
-    fn outside(
-        &mut self,
-        pass: &Pass,
-        remarks: &mut Vec<String>,
-    ) -> Result<BTreeMap<usize, outside::Ended>, HookError> {
-        let mut jobs = Vec::new();
-        let mut places = Vec::new();
-        for (at, hook) in self.hooks.iter().enumerate() {
-            let Some(said) = pass.said.get(at) else {
-                continue;
-            };
-            if hook.is_on && self.is_due(hook, said) && matches!(hook.runner, Runner::Outside) {
-                let files = said.places.iter();
-                places.push(at);
-                jobs.push(outside::Job {
-                    hook: &hook.settled,
-                    files: files
-                        .filter_map(|place| self.situation.candidates.get(*place))
-                        .collect(),
-                    args: if hook.settled.pass_filenames {
-                        self.request.args
-                    } else {
-                        &[]
-                    },
-                    env: self.request.env,
-                });
-            }
-        }
-        if jobs.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let folder = self.copies();
-        let base = std::mem::take(&mut self.fixed);
-        let ended = outside::run(self.situation, &folder, &base, &jobs, self.cancel)?;
-        let mut together = Together::default();
-        let mut all = BTreeMap::new();
-        for (at, ended) in places.into_iter().zip(ended) {
-            let changes = snapshot::Changes {
-                written: ended.changes.written.clone(),
-                odd: Vec::new(),
-            };
-            together.add(self.situation, &base, changes)?;
-            all.insert(at, ended);
-        }
-        for path in together.collided.keys() {
-            remarks.push(format!(
-                "{}: two hooks changed the same lines; the first one counts, the next run asks the other again",
-                String::from_utf8_lossy(path)
-            ));
-        }
-        self.fixed = base;
-        self.fixed.extend(together.over);
-        Ok(all)
-    }
-
-    /// Returns the folder of this repository's copies.
-    fn copies(&self) -> PathBuf {
-        let git_dir = &self.situation.location().git_dir;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(git_dir.as_os_str().as_encoded_bytes());
-        self.request
-            .cache
-            .join("snapshots")
-            .join(format!("{:016x}", cache::first(&hasher)))
-    }
-}
-
-fn lines(lines: &[String]) -> Vec<u8> {
-    let mut text = lines.join("\n").into_bytes();
-    if !text.is_empty() {
-        text.push(b'\n');
-    }
-    text
 }
 
 #[cfg(test)]

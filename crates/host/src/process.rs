@@ -26,7 +26,7 @@ pub use capture::Captured;
 pub(crate) use detached::find_program;
 pub use detached::{Detached, spawn_detached};
 pub(crate) use running::Flow;
-use running::{Event, Running};
+use running::{Event, Running, Streaming};
 
 /// Upper bound on what is written to a child's standard input.
 pub const MAX_STDIN_BYTES: usize = 64 * 1024 * 1024;
@@ -299,8 +299,9 @@ pub async fn run(spec: CommandSpec, cancel: CancellationToken) -> Result<Finishe
     let program = running::display(&spec.program);
     let (events, inbox) = running::channel();
     let stop = StopOnDrop(events.clone());
-    let mut job =
-        tokio::task::spawn_blocking(move || Running::start(spec, events, inbox, false)?.finish());
+    let mut job = tokio::task::spawn_blocking(move || {
+        Running::start(spec, events, inbox, Streaming::Off)?.finish()
+    });
     let joined = tokio::select! {
         // Cancel-safe: `cancelled` holds no state; the job is awaited again below.
         () = cancel.cancelled() => {
@@ -324,7 +325,7 @@ pub async fn run(spec: CommandSpec, cancel: CancellationToken) -> Result<Finishe
 /// As for [`run`].
 pub fn run_blocking(spec: CommandSpec) -> Result<Finished, ProcessError> {
     let (events, inbox) = running::channel();
-    Running::start(spec, events, inbox, false)?.finish()
+    Running::start(spec, events, inbox, Streaming::Off)?.finish()
 }
 
 /// A running child, from another thread's side.
@@ -356,12 +357,37 @@ pub fn run_handed(
     on_start: impl FnOnce(Handle),
 ) -> Result<Finished, ProcessError> {
     let (events, inbox) = running::channel();
-    let running = Running::start(spec, events.clone(), inbox, false)?;
+    let running = Running::start(spec, events.clone(), inbox, Streaming::Off)?;
     on_start(Handle {
         group: running.group(),
         events,
     });
     running.finish()
+}
+
+/// Runs a program as [`run_handed`] does, and hands on what it writes while it runs. Both streams are kept as one, in the
+/// sequence in which they came, as [`Finished::stdout`].
+///
+/// What is left of its process group afterwards is ended too: [`Finished::left_running`] says that there was something.
+/// On Windows a program that it left behind after its own end is not seen.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_watched(
+    spec: CommandSpec,
+    on_start: impl FnOnce(Handle),
+    on_output: &mut dyn FnMut(&[u8]),
+) -> Result<Finished, ProcessError> {
+    let (events, inbox) = running::channel();
+    let running = Running::start(spec, events.clone(), inbox, Streaming::Both)?;
+    let group = running.group();
+    on_start(Handle { group, events });
+    let mut finished = running.finish_with(&mut |piece| {
+        on_output(piece);
+        Flow::Continue
+    })?;
+    finished.left_running |= group::end_rest(group);
+    Ok(finished)
 }
 
 /// Says whether a process group still has a member; on Windows always no.
@@ -381,7 +407,7 @@ pub(crate) fn stream_blocking(
     on_output: &mut dyn FnMut(&[u8]) -> Flow,
 ) -> Result<Finished, ProcessError> {
     let (events, inbox) = running::channel();
-    Running::start(spec, events, inbox, true)?.finish_with(on_output)
+    Running::start(spec, events, inbox, Streaming::Output)?.finish_with(on_output)
 }
 
 /// Makes a spec that hands `line` to the system's shell: `sh -c`, on Windows `cmd /C`.

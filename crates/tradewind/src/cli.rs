@@ -6,6 +6,7 @@
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod catalog;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
@@ -54,6 +55,7 @@ Market:
   catalog      What is known of the market-data providers: limits, endpoints, quirks
 
 Deliver:
+  check        Run the repository's lint and tests in a clean copy, as much of them as a change can reach
   guard        What a commit would break or give away, before it is made and in history
   hook         Check what is staged before each commit, without touching your files
   undo         Take back an action, byte for byte
@@ -133,6 +135,8 @@ enum Command {
     Usage(usage::Args),
     /// What is known of the market-data providers: limits, endpoints, quirks
     Catalog(catalog::Args),
+    /// Run the repository's lint and tests in a clean copy, as much of them as a change can reach
+    Check(check::Args),
     /// What a commit would break or give away, before it is made and in history
     Guard(guard::Args),
     /// Check what is staged before each commit, without touching your files
@@ -181,11 +185,22 @@ pub(crate) fn command() -> clap::Command {
     command.help_template(template)
 }
 
-/// Reads the command line and runs what it says.
-pub(crate) async fn run() -> Outcome {
+impl Cli {
+    /// Returns whether the command serves nobody: one thread is enough for it.
+    pub(crate) fn is_one_thing_at_a_time(&self) -> bool {
+        matches!(self.command, Command::Hook(_) | Command::Guard(_))
+    }
+}
+
+/// Reads the command line; ends the program with help or with what is wrong in it.
+pub(crate) fn read() -> Cli {
     use clap::FromArgMatches;
     let matches = command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Runs what the command line says.
+pub(crate) async fn run(cli: Cli) -> Outcome {
     let place = Place::find(cli.directory)?;
     match cli.command {
         Command::Audit(args) => Box::pin(audit::run(&place, args)).await,
@@ -198,6 +213,7 @@ pub(crate) async fn run() -> Outcome {
         Command::Exec(args) => Box::pin(exec::run(&place, args)).await,
         Command::Usage(args) => usage::run(&place, &args).await,
         Command::Catalog(args) => catalog::run(&place, args).await,
+        Command::Check(args) => Box::pin(check::run(&place, args)).await,
         Command::Guard(args) => guard::run(&place, args).await,
         Command::Hook(args) => Box::pin(hook::run(&place, args)).await,
         Command::Undo(args) => undo::undo(&place, args).await,

@@ -12,7 +12,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use tradewind_core::payload::{AuditCompleted, ExceptionGranted, RepositoryRemoved};
+use tradewind_core::payload::{
+    AuditCompleted, ExceptionGranted, Payload, RepositoryRemoved, VerdictRefuted,
+};
 use tradewind_core::{Clock, Draft, RepositoryId, Seq};
 use tradewind_engine::proposals::{self, ProposalError};
 use tradewind_engine::undo::{Difference, Direction, Expiry, Restore, UndoError, Which};
@@ -138,6 +140,13 @@ pub(crate) enum Command {
         repository: RepositoryId,
         /// Which paths, why, and for how long.
         granted: ExceptionGranted,
+    },
+    /// Journal that what was known of a hook did not hold.
+    RecordRefuted {
+        /// In which repository.
+        repository: RepositoryId,
+        /// Which hook, and what it said.
+        refuted: VerdictRefuted,
     },
     /// End the daemon.
     Stop,
@@ -401,7 +410,11 @@ pub(crate) async fn execute(controls: &Controls, command: Command) -> Answer {
         Command::GrantException {
             repository,
             granted,
-        } => grant(controls, repository, &granted).await,
+        } => record(controls, repository, &granted).await,
+        Command::RecordRefuted {
+            repository,
+            refuted,
+        } => record(controls, repository, &refuted).await,
         Command::Stop => match &controls.watchers {
             Some(watchers) => {
                 watchers.stop();
@@ -412,12 +425,8 @@ pub(crate) async fn execute(controls: &Controls, command: Command) -> Answer {
     }
 }
 
-async fn grant(
-    controls: &Controls,
-    repository: RepositoryId,
-    granted: &ExceptionGranted,
-) -> Answer {
-    let draft = Draft::new(controls.clock.now(), granted)
+async fn record<P: Payload>(controls: &Controls, repository: RepositoryId, body: &P) -> Answer {
+    let draft = Draft::new(controls.clock.now(), body)
         .map_err(|e| Failure::from_error(Exit::Bug, &e))?
         .in_repository(repository);
     let event = controls

@@ -7,6 +7,7 @@
 pub(crate) mod clock;
 pub(crate) mod housekeeping;
 pub(crate) mod hub;
+pub(crate) mod referee;
 pub(crate) mod watcher;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -109,6 +110,7 @@ pub(crate) async fn run(place: &Place, journal: Journal, options: Options) -> Ou
     }
     clock::watch(&supervisor, hub.clone());
     housekeeping::start(&supervisor, controls.clone());
+    referee::start(&supervisor, controls.clone());
     run_engine(&supervisor, controls.engine().clone());
     card.is_ready = true;
     card.write(place.state()).map_err(|e| outside(&e))?;

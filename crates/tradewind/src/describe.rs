@@ -43,7 +43,8 @@ pub(crate) fn tone(kind: EventKind) -> Tone {
         | K::RepoRepositoryLost
         | K::DaemonTaskRestarted
         | K::QuotaProviderBanned
-        | K::QuotaKeyRefused => Tone::Bad,
+        | K::QuotaKeyRefused
+        | K::DeliveryVerdictRefuted => Tone::Bad,
         K::EngineProposalOpened
         | K::EngineActionAbandoned
         | K::EngineRuleHeld
@@ -455,6 +456,14 @@ fn try_describe(event: &Event) -> Option<String> {
                 b.by,
                 b.paths.join(", "),
                 b.reason
+            )
+        }
+        K::DeliveryVerdictRefuted => {
+            let b: body::VerdictRefuted = read(event)?;
+            let hook = b.hook.unwrap_or_else(|| "a check of our own".to_owned());
+            format!(
+                "what was known of {hook} did not hold for {}; it is not remembered any more",
+                b.files.first().map_or("a file", String::as_str)
             )
         }
         K::InsightAuditCompleted => {

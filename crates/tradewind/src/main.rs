@@ -34,10 +34,18 @@ const WORKERS: usize = 2;
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build();
+    let told = cli::read();
+    // A hook is waited for at each commit: threads that it would not use cost it half a millisecond.
+    let runtime = if told.is_one_thing_at_a_time() {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build()
+    };
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -49,7 +57,7 @@ fn main() -> ExitCode {
             return code(Exit::Outside);
         }
     };
-    let ended = runtime.block_on(cli::run());
+    let ended = runtime.block_on(cli::run(told));
     // A look that hangs in the system, as on a dead network drive, must not keep the program from ending.
     runtime.shutdown_timeout(LAST_WAIT);
     match ended {

@@ -137,6 +137,9 @@ fn the_configuration_pages_are_true() {
         ("AuditSection", "[audit]"),
         ("SuppressSection", "[[audit.suppress]]"),
         ("GuardSection", "[guard]"),
+        ("CheckSection", "[checks.<name>]"),
+        ("HooksSection", "[hooks]"),
+        ("PerFile", "[hooks.per_file.<id>]"),
     ] {
         let definition = &schema["$defs"][section];
         assert!(definition.is_object(), "{section} is not in the schema");

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tradewind_delivery::check::ChecksSection;
 use tradewind_delivery::guard::GuardSection;
+use tradewind_delivery::hook::config::HooksSection;
 use tradewind_engine::action::Registry;
 use tradewind_engine::config::UndoSection;
 use tradewind_engine::document::{ConfigMistake, Document, MAX_CONFIG_BYTES};
@@ -29,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) audit: AuditSection,
     /// `[guard]`.
     pub(crate) guard: GuardSection,
+    /// `[checks.*]`.
+    pub(crate) checks: ChecksSection,
 }
 
 impl Config {
@@ -61,12 +65,27 @@ impl Config {
         for mistake in guard.mistakes() {
             document.mistake_at(&["guard", mistake.key], mistake.what);
         }
+        let checks: ChecksSection = document.section("checks").unwrap_or_default();
+        for mistake in checks.mistakes() {
+            let mut path = vec!["checks"];
+            path.extend(mistake.path.iter().map(String::as_str));
+            document.mistake_at(&path, mistake.what);
+        }
+        // Only checked here: who runs hooks reads it by itself ([`hooks_section`]).
+        let hooks: HooksSection = document.section("hooks").unwrap_or_default();
+        for mistake in hooks.mistakes() {
+            document.mistake_at(
+                &["hooks", "per_file", &mistake.hook, mistake.key],
+                mistake.what,
+            );
+        }
         document.finish()?;
         Ok(Self {
             engine,
             watch,
             audit,
             guard,
+            checks,
         })
     }
 
@@ -181,6 +200,17 @@ pub(crate) fn undo_section(top: &Path) -> UndoSection {
         .unwrap_or_default()
 }
 
+/// Reads `[hooks]` of the repository at `top`. It only saves time, so mistakes are for `tradewind config check` to tell.
+pub(crate) fn hooks_section(top: &Path) -> HooksSection {
+    let text = read_file(&top.join(CONFIG_FILE)).unwrap_or_default();
+    let section: HooksSection = Document::parse(&text).section("hooks").unwrap_or_default();
+    if section.mistakes().is_empty() {
+        section
+    } else {
+        HooksSection::default()
+    }
+}
+
 /// Says in the JSON schema what the file holds.
 #[derive(JsonSchema)]
 #[schemars(title = "tradewind.toml", deny_unknown_fields)]
@@ -196,6 +226,10 @@ struct File {
     audit: Option<AuditSection>,
     /// What stops a commit.
     guard: Option<GuardSection>,
+    /// The checks by name.
+    checks: Option<ChecksSection>,
+    /// What is to be known of hooks.
+    hooks: Option<HooksSection>,
 }
 
 /// Returns the JSON schema of the file.
@@ -214,6 +248,20 @@ mod tests {
                 .unwrap_err();
         let lines: Vec<_> = mistakes.iter().map(|m| m.line).collect();
         assert_eq!(lines, [2, 3, 5], "{mistakes:?}");
+    }
+
+    #[test]
+    fn checks_are_read_with_the_place_of_each_mistake() {
+        let text = "[checks.unit]\nkind = \"unit\"\nrun = [\"pytest\"]\nneeds = [\"lint\"]\ncolour = 1\n\n[checks.b]\nkind = \"x\"\n";
+        let places: Vec<_> = Config::parse(text)
+            .unwrap_err()
+            .iter()
+            .map(|m| (m.line, m.column))
+            .collect();
+        assert_eq!(places, [(4, 9), (5, 1), (8, 8)]);
+        let text = "[checks.unit]\nkind = \"unit\"\nrun = [\"pytest\"]\ntime_limit = \"90s\"\n";
+        let checks = Config::parse(text).unwrap().checks.definitions();
+        assert_eq!(checks[0].time_limit, Duration::from_secs(90));
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Cache {
 
 /// Writes beside and renames: who reads at the same time sees the old or the new file. No flush: after a power cut the
 /// file may be empty, which makes a slow run, not a wrong one.
-fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let dir = file.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(dir)?;
     let mut temporary = tempfile::NamedTempFile::new_in(dir)?;
@@ -158,13 +158,20 @@ fn record(path: &[u8], mode: Mode, id: Oid, unit: u64) -> (u64, u64) {
     (first(&place), first(&proof))
 }
 
+/// Names a repository (a work tree of it) for folders of its own.
+pub(crate) fn repository(location: &tradewind_repo::Location) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(location.git_dir.as_os_str().as_encoded_bytes());
+    format!("{:016x}", first(&hasher))
+}
+
 /// Eight bytes of a hash: a false match needs the same path and one of 2⁶⁴ contents.
 pub(crate) fn first(hasher: &blake3::Hasher) -> u64 {
     let hash = hasher.finalize();
     number(hash.as_bytes().get(..8).unwrap_or_default())
 }
 
-fn number(bytes: &[u8]) -> u64 {
+pub(crate) fn number(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .rev()

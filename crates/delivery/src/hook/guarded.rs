@@ -24,12 +24,13 @@ pub struct Guarded {
     pub head: Option<Oid>,
 }
 
-/// Judges what is staged by what `policy` wants of this repository.
+/// Judges what is staged by what `policy` wants of this repository, beside the commit's message where it is known.
 ///
 /// # Errors
 /// [`HookError`]; then nothing was judged.
 pub fn judge_staged<E: From<HookError>>(
     dir: &Path,
+    message: Option<&str>,
     policy: impl FnOnce(&Location) -> Result<Policy, E>,
 ) -> Result<Guarded, E> {
     let situation = Situation::look(dir, &Scope::Staged)?;
@@ -38,7 +39,7 @@ pub fn judge_staged<E: From<HookError>>(
     let question = Question {
         changes: &changes,
         policy: &policy,
-        message: None,
+        message,
     };
     let judgement = guard::judge(&question, &situation).map_err(HookError::from)?;
     Ok(Guarded {

@@ -42,6 +42,7 @@ fn hooks_in(dir: &Path, cache: &Path) -> super::Outcome {
         env: &[],
         cache,
         uses_cache: true,
+        declared: &|_| super::config::HooksSection::default(),
     };
     run(&request, &Cancel::default()).unwrap()
 }

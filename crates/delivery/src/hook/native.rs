@@ -9,9 +9,10 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::HookError;
 use super::cache::{Cache, Known};
+use super::plan::{Planned, Runner};
 use super::situation::{Candidate, Situation};
-use super::{HookError, Planned, Runner};
 use crate::builtin::{File, FileCheck, Needs, Outcome, Surroundings};
 use crate::precommit::{Tags, identify};
 use crate::staged::Mode;

@@ -41,10 +41,14 @@ const GIT_ENV: &[&str] = &[
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
     pub(crate) hook: &'a Settled,
+    /// Folder of its environment's programs.
+    pub(crate) bin: Option<&'a Path>,
     pub(crate) files: Vec<&'a Candidate>,
     /// Arguments that git gave the hook.
     pub(crate) args: &'a [OsString],
     pub(crate) env: &'a [(String, String)],
+    /// Whether everything else goes first.
+    pub(crate) is_patient: bool,
 }
 
 /// What came of it.
@@ -178,8 +182,14 @@ fn specs(job: &Job, tree: &Path) -> Result<Vec<CommandSpec>, HookError> {
     {
         *program = tree.join(&*program).into_os_string();
     }
-    let program = program.clone();
+    let in_env = job.bin.and_then(|bin| program_in(bin, program));
+    let mut program = in_env.unwrap_or_else(|| program.clone());
     let mut fixed: Vec<OsString> = entry.into_iter().skip(1).collect();
+    if job.is_patient && cfg!(unix) {
+        let patient = ["-n", "19"].map(OsString::from);
+        let called = std::mem::replace(&mut program, OsString::from("nice"));
+        fixed.splice(0..0, patient.into_iter().chain([called]));
+    }
     fixed.extend(job.hook.args.iter().map(OsString::from));
     fixed.extend(job.args.iter().cloned());
     let make = |files: Vec<PathBuf>| {
@@ -196,6 +206,9 @@ fn specs(job: &Job, tree: &Path) -> Result<Vec<CommandSpec>, HookError> {
         }
         for name in GIT_ENV {
             env = env.without(*name);
+        }
+        if let Some(bin) = job.bin {
+            env = in_environment(env, bin);
         }
         spec.env = env;
         spec
@@ -220,4 +233,30 @@ fn specs(job: &Job, tree: &Path) -> Result<Vec<CommandSpec>, HookError> {
         specs.push(make(files));
     }
     Ok(specs)
+}
+
+/// Finds a program of an environment.
+fn program_in(bin: &Path, program: &OsString) -> Option<OsString> {
+    let is_bare = Path::new(program).components().count() == 1;
+    let mut names = vec![program.clone()];
+    if cfg!(windows) {
+        names.push(format!("{}.exe", program.to_string_lossy()).into());
+    }
+    names
+        .into_iter()
+        .map(|name| bin.join(name))
+        .find(|path| is_bare && path.is_file())
+        .map(PathBuf::into_os_string)
+}
+
+/// Puts an environment of Python in front, as its `activate` does.
+fn in_environment(env: Env, bin: &Path) -> Env {
+    let old = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::iter::once(bin.to_owned()).chain(std::env::split_paths(&old));
+    let path = std::env::join_paths(dirs).unwrap_or(old);
+    let root = bin.parent().unwrap_or(bin);
+    env.with("PATH", path)
+        .with("VIRTUAL_ENV", root.as_os_str())
+        .without("PYTHONHOME")
+        .without("PIP_TARGET")
 }

@@ -51,7 +51,7 @@ pub(crate) struct Situation {
     tracked: OnceLock<Vec<Box<[u8]>>>,
     added: OnceLock<Vec<Box<[u8]>>>,
     attributes: OnceLock<bool>,
-    lfs: Mutex<std::collections::HashMap<Box<[u8]>, bool>>,
+    filters: Mutex<Option<std::collections::HashMap<Box<[u8]>, Filter>>>,
 }
 
 impl std::fmt::Debug for Situation {
@@ -96,9 +96,16 @@ fn discover() -> Result<Git, HookError> {
 impl Situation {
     /// Looks at a repository.
     pub(crate) fn look(dir: &Path, scope: &Scope) -> Result<Self, HookError> {
+        let mut this = Self::open(dir)?;
+        this.choose(scope)?;
+        Ok(this)
+    }
+
+    /// Looks at a repository without choosing a tree or files in it.
+    pub(crate) fn open(dir: &Path) -> Result<Self, HookError> {
         let checkout = Checkout::find(dir, discover)?;
         let objects = checkout.objects()?;
-        let mut this = Self {
+        Ok(Self {
             index: Index::default(),
             is_staged: true,
             candidates: Vec::new(),
@@ -109,12 +116,27 @@ impl Situation {
             tracked: OnceLock::new(),
             added: OnceLock::new(),
             attributes: OnceLock::new(),
-            lfs: Mutex::default(),
+            filters: Mutex::default(),
             checkout,
             objects,
-        };
-        this.choose(scope)?;
-        Ok(this)
+        })
+    }
+
+    /// Makes a tree the one under check, and `commit`, where it is one's, what seems checked out.
+    pub(crate) fn take_tree(&mut self, tree: Oid, commit: Option<Oid>) -> Result<(), HookError> {
+        self.index = Index::of_tree(&self.objects, tree)?;
+        self.is_staged = false;
+        if commit.is_some() && commit != self.checkout.commit {
+            self.checkout.branch = None;
+            self.checkout.commit = commit;
+        }
+        Ok(())
+    }
+
+    /// Makes what is staged the tree under check.
+    pub(crate) fn take_staged(&mut self) -> Result<(), HookError> {
+        self.index = self.checkout.read_index(discover)?;
+        Ok(())
     }
 
     fn choose(&mut self, scope: &Scope) -> Result<(), HookError> {
@@ -218,6 +240,44 @@ impl Situation {
         }
     }
 
+    /// Says whether a program makes of a blob what lies in a work tree.
+    pub(crate) fn has_filter(&self, path: &[u8]) -> bool {
+        self.filter(path) != Filter::None
+    }
+
+    fn filter(&self, path: &[u8]) -> Filter {
+        if !self.has_attributes() {
+            return Filter::None;
+        }
+        let mut known = self.filters.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get_or_insert_with(|| {
+            let mut known = std::collections::HashMap::new();
+            let mut asked: Vec<u8> = Vec::new();
+            for file in &self.candidates {
+                asked.extend_from_slice(&file.path);
+                asked.push(0);
+            }
+            let args = ["check-attr", "-z", "--stdin", "filter"];
+            let answer = self
+                .git()
+                .and_then(|git| Ok(git.run_with_stdin(&self.location().top, &args, asked)?));
+            let answer = answer.unwrap_or_default();
+            let mut words = answer.split(|byte| *byte == 0);
+            while let (Some(path), Some(_), Some(value)) =
+                (words.next(), words.next(), words.next())
+            {
+                let filter = match value {
+                    b"lfs" => Filter::Lfs,
+                    b"unspecified" | b"unset" => continue,
+                    _ => Filter::Other,
+                };
+                known.insert(path.into(), filter);
+            }
+            known
+        });
+        known.get(path).copied().unwrap_or(Filter::None)
+    }
+
     /// Says whether attributes may make a file in the work tree another than its blob.
     pub(crate) fn has_attributes(&self) -> bool {
         *self.attributes.get_or_init(|| {
@@ -235,6 +295,14 @@ impl Situation {
                     .exists()
         })
     }
+}
+
+/// What attributes say of how a file is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filter {
+    None,
+    Lfs,
+    Other,
 }
 
 /// Reads an ordinary file, none that is being made larger than a check looks at.
@@ -326,29 +394,7 @@ impl Surroundings for Situation {
     }
 
     fn is_lfs(&self, path: &[u8]) -> bool {
-        if !self.has_attributes() {
-            return false;
-        }
-        let mut known = self.lfs.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_empty() {
-            let mut asked: Vec<u8> = Vec::new();
-            for file in &self.candidates {
-                asked.extend_from_slice(&file.path);
-                asked.push(0);
-            }
-            let args = ["check-attr", "-z", "--stdin", "filter"];
-            let answer = self
-                .git()
-                .and_then(|git| Ok(git.run_with_stdin(&self.location().top, &args, asked)?));
-            let answer = answer.unwrap_or_default();
-            let mut words = answer.split(|byte| *byte == 0);
-            while let (Some(path), Some(_), Some(value)) =
-                (words.next(), words.next(), words.next())
-            {
-                known.insert(path.into(), value == b"lfs");
-            }
-        }
-        known.get(path).copied().unwrap_or(false)
+        self.filter(path) == Filter::Lfs
     }
 
     fn branch(&self) -> Option<String> {

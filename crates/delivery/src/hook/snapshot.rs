@@ -33,7 +33,7 @@ const CACHES: &[&str] = &[
     ".hypothesis",
 ];
 /// Ignored folders that hooks need from the work tree.
-const LINKED: &[&str] = &[".venv", "venv", "node_modules"];
+pub(crate) const LINKED: &[&str] = &[".venv", "venv", "node_modules"];
 /// Bound on the list of what was written last time.
 const MAX_MANIFEST_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -471,7 +471,7 @@ fn has_conversion(situation: &Situation) -> Result<bool, HookError> {
 }
 
 /// Takes over the repository's settings but for those that lead back to it.
-fn settings(location: &tradewind_repo::Location, format: &str) -> String {
+pub(crate) fn settings(location: &tradewind_repo::Location, format: &str) -> String {
     let text = files::read_bounded(&location.common_dir.join("config"), 1024 * 1024);
     let text = text.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -556,9 +556,9 @@ impl Together {
         &mut self,
         situation: &Situation,
         base: &BTreeMap<Box<[u8]>, Vec<u8>>,
-        changes: Changes,
+        written: BTreeMap<Box<[u8]>, Vec<u8>>,
     ) -> Result<(), HookError> {
-        for (path, bytes) in changes.written {
+        for (path, bytes) in written {
             let Some(earlier) = self.over.get(&path) else {
                 self.over.insert(path, bytes);
                 continue;

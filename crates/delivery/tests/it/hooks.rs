@@ -6,7 +6,7 @@
 
 mod cases;
 mod peer;
-mod seed;
+pub(crate) mod seed;
 mod surroundings;
 
 use tradewind_delivery::builtin::{self, Check, File, Outcome};
@@ -15,6 +15,7 @@ use tradewind_delivery::staged::Mode;
 
 use cases::SETS;
 use peer::Peer;
+pub(crate) use peer::skipped;
 use seed::Seed;
 use surroundings::Nothing;
 
@@ -145,6 +146,81 @@ fn patterns_find_what_python_finds() {
         }
     }
     assert!(valid > cases(), "{valid}");
+}
+
+#[test]
+fn pygrep_says_what_that_of_pre_commit_says() {
+    let Some(mut peer) = Peer::start() else {
+        return;
+    };
+    if !peer.has_pre_commit() {
+        return;
+    }
+    let mut seed = Seed::of("pygrep");
+    let (mut compared, mut found, mut refused) = (0, 0, 0);
+    for _ in 0..cases() * 40 {
+        let pattern = seed.join(
+            &[
+                "a", "b", "A", "é", ".", "$", "^", r"\b", r"\w", r"\W", r"\s", r"\S", r"\d", "+",
+                "*", "?", "|", "(", ")", "[ab]", "[^a]", r"[\w-]", r"[^\s]", "{2}", "{,2}", "(?i)",
+                "(?:", "(?=", "(?!", "(?<!a)", "(?P<n>a)", "(?P=n)", r"\1", r"\.", r"\n", r"\r",
+                r"\Z", r"\A", r"\x41", r"\xe9", " ", "#", "[", "]", "a{", "\\", r"\(", "print",
+                r"\B", "(?x)", "-", "&&", "[a&&b]", "(?#x)", "a*?",
+            ],
+            6,
+        );
+        let pattern = String::from_utf8(pattern).unwrap();
+        let text = seed.join(
+            &[
+                "a", "b", "A", "B", "é", "\n", "\r\n", "\r", " ", ".", "#", "(", "print", "aa",
+                "_", "-", "&", "1", "\t",
+            ],
+            14,
+        );
+        let args: &[&str] = [
+            &[][..],
+            &["-i"],
+            &["--multiline"],
+            &["--negate"],
+            &["--multiline", "--negate"],
+            &["--multiline", "--ignore-case"],
+        ][seed.below(6)];
+        let Some(theirs) = peer.pygrep(args, &pattern, &text) else {
+            continue;
+        };
+        let owned: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let Ok(check) = builtin::pygrep::Pygrep::new(&pattern, &owned) else {
+            refused += 1;
+            continue;
+        };
+        let file = File {
+            path: b"p",
+            mode: Mode::Regular,
+            size: text.len() as u64,
+            bytes: &text,
+        };
+        let ours = builtin::FileCheck::check(&check, &file, &Nothing);
+        let mut said = ours.lines.join("\n");
+        if !said.is_empty() {
+            said.push('\n');
+        }
+        let code = u8::from(ours.outcome != Outcome::Clean);
+        let theirs = (theirs.0, String::from_utf8_lossy(&theirs.1).into_owned());
+        compared += 1;
+        found += usize::from(code);
+        assert_eq!(
+            (code, said),
+            theirs,
+            "{pattern:?} {args:?} {:?}",
+            String::from_utf8_lossy(&text)
+        );
+    }
+    assert!(
+        compared > cases() * 8 && found > cases(),
+        "{compared} {found}"
+    );
+    // What Python takes and we refuse is the exception.
+    assert!(refused * 8 < compared, "{refused} of {compared}");
 }
 
 #[test]

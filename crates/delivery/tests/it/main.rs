@@ -7,3 +7,4 @@
 
 mod hooks;
 mod page;
+mod verdicts;

@@ -255,6 +255,7 @@ fn schema(kind: EventKind) -> Option<Value> {
         QuotaBreakerClosed => BreakerClosed,
         QuotaLedgerRecovered => LedgerRecovered,
         DeliveryExceptionGranted => ExceptionGranted,
+        DeliveryVerdictRefuted => VerdictRefuted,
         InsightAuditCompleted => AuditCompleted,
     }
     .map(schemars::Schema::to_value)

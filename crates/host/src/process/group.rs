@@ -1,8 +1,9 @@
 //! Ends a child together with whatever it started.
 
 use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
-use super::ExitOutcome;
+use super::{ExitOutcome, GRACE};
 
 /// Puts the child into a process group of its own, so that the whole group can be ended.
 #[cfg(unix)]
@@ -83,6 +84,22 @@ pub(super) fn kill(pid: u32) {
 #[cfg(windows)]
 pub(super) fn is_alive(_: u32) -> bool {
     false
+}
+
+/// Ends what a child that is over left in its group; says whether there was anything.
+pub(super) fn end_rest(pid: u32) -> bool {
+    if !is_alive(pid) {
+        return false;
+    }
+    terminate(pid);
+    let kill_at = Instant::now() + GRACE;
+    while is_alive(pid) && Instant::now() < kill_at {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if is_alive(pid) {
+        kill(pid);
+    }
+    true
 }
 
 /// Reads how a child ended by itself.

@@ -27,7 +27,7 @@ pub(super) enum Event {
     Exited(std::io::Result<ExitStatus>),
     /// One output stream is closed.
     Closed,
-    /// A piece of standard output, when streaming.
+    /// A piece of output, when streaming.
     Piece(Vec<u8>),
     /// The caller wants it to end.
     Cancel,
@@ -40,6 +40,17 @@ pub(crate) enum Flow {
     Continue,
     /// No more; end the child.
     Stop,
+}
+
+/// Which output is handed on while the child runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Streaming {
+    /// None: it is kept.
+    Off,
+    /// Standard output, which is not kept then.
+    Output,
+    /// Both streams as they come; they are kept too, as one, with standard output.
+    Both,
 }
 
 /// Makes the inbox: one exit, two closings, one cancellation, and up to four pieces wait in it.
@@ -69,7 +80,7 @@ impl Running {
         mut spec: CommandSpec,
         events: SyncSender<Event>,
         inbox: Receiver<Event>,
-        is_streaming: bool,
+        streaming: Streaming,
     ) -> Result<Self, ProcessError> {
         let program = display(&spec.program);
         if spec.stdin.len() > MAX_STDIN_BYTES {
@@ -89,17 +100,21 @@ impl Running {
         }
         if let Some(pipe) = child.stdout.take() {
             let (kept, events) = (Arc::clone(&stdout), events.clone());
-            std::thread::spawn(move || {
-                if is_streaming {
-                    stream(pipe, &events);
-                } else {
-                    drain(pipe, &kept, &events);
-                }
+            std::thread::spawn(move || match streaming {
+                Streaming::Off => drain(pipe, &kept, &events),
+                Streaming::Output => stream(pipe, None, &events),
+                Streaming::Both => stream(pipe, Some(&kept), &events),
             });
         }
         if let Some(pipe) = child.stderr.take() {
-            let (kept, events) = (Arc::clone(&stderr), events.clone());
-            std::thread::spawn(move || drain(pipe, &kept, &events));
+            let events = events.clone();
+            if streaming == Streaming::Both {
+                let kept = Arc::clone(&stdout);
+                std::thread::spawn(move || stream(pipe, Some(&kept), &events));
+            } else {
+                let kept = Arc::clone(&stderr);
+                std::thread::spawn(move || drain(pipe, &kept, &events));
+            }
         }
         std::thread::spawn(move || {
             let exit = child.wait();
@@ -136,12 +151,23 @@ impl Running {
         on_output: &mut dyn FnMut(&[u8]) -> Flow,
     ) -> Result<Finished, ProcessError> {
         let mut stopped = None;
+        let mut linger_until = None;
         // A child that exited but still has output under way is read to its end: `open` counts.
         while stopped.is_none() && !self.is_over() {
-            let until = match &self.exit {
-                None => self.deadline,
-                Some(_) => self.deadline.min(Instant::now() + LINGER),
+            let until = if self.exit.is_none() {
+                self.deadline
+            } else {
+                let end = *linger_until.get_or_insert_with(|| Instant::now() + LINGER);
+                self.deadline.min(end)
             };
+            // One that never pauses would always have something in the inbox.
+            if Instant::now() >= until {
+                if self.exit.is_some() {
+                    break;
+                }
+                stopped = Some(ExitOutcome::TimedOut);
+                break;
+            }
             match self.next(until) {
                 Some(Event::Piece(piece)) => {
                     if on_output(&piece) == Flow::Stop {
@@ -311,9 +337,13 @@ fn drain(pipe: impl Read, kept: &Mutex<Capture>, events: &SyncSender<Event>) {
     events.send(Event::Closed).unwrap_or_default();
 }
 
-fn stream(pipe: impl Read, events: &SyncSender<Event>) {
+fn stream(pipe: impl Read, kept: Option<&Mutex<Capture>>, events: &SyncSender<Event>) {
     // Once nobody listens, reading goes on so that a grandchild does not die of a broken pipe.
     read_all(pipe, PIECE_BYTES, |piece| {
+        if let Some(kept) = kept {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(piece);
+        }
         events
             .send(Event::Piece(piece.to_vec()))
             .unwrap_or_default();

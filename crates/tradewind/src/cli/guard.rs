@@ -5,13 +5,16 @@
 mod replay;
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Subcommand;
 use tradewind_core::payload::ExceptionGranted;
 use tradewind_delivery::guard::exceptions::{Exception, Exceptions, MAX_HOURS};
 use tradewind_delivery::guard::source::{After, GitContents, Kept, of_range, staged};
-use tradewind_delivery::guard::{GuardSection, Judgement, Policy, Question, Stop, judge, words};
+use tradewind_delivery::guard::{
+    GuardSection, Judgement, Kind, Policy, Question, Stop, is_a_claim, judge, words,
+};
 use tradewind_delivery::hook::{HookError, judge_staged};
 use tradewind_host::git::Git;
 use tradewind_repo::location;
@@ -217,7 +220,7 @@ pub(super) fn before_commit(place: &Place) -> Result<bool, Failure> {
             Self::Hook(error)
         }
     }
-    let judged = judge_staged(place.cwd(), |location| {
+    let judged = judge_staged(place.cwd(), None, |location| {
         section(location)
             .map(|section| Policy::new(&section))
             .map_err(Why::Failure)
@@ -243,6 +246,33 @@ pub(super) fn before_commit(place: &Place) -> Result<bool, Failure> {
         terminal::line(clean(line));
     }
     Ok(guarded.judgement.stops.is_empty())
+}
+
+/// Says where the message in git's file contradicts what is staged. It stops nothing, and the stops were told before.
+pub(super) fn about_message(place: &Place, file: &Path) {
+    let Ok(message) = std::fs::read_to_string(file) else {
+        return;
+    };
+    let message = message
+        .lines()
+        .find(|line| !line.trim().is_empty() && !line.starts_with('#'))
+        .unwrap_or_default();
+    if !is_a_claim(message) {
+        return;
+    }
+    let judged = judge_staged(place.cwd(), Some(message), |location| {
+        // A mistake in the configuration was told before the commit.
+        Ok::<_, HookError>(Policy::new(&section(location).unwrap_or_default()))
+    });
+    let Ok(mut guarded) = judged else { return };
+    guarded.judgement.stops.clear();
+    guarded
+        .judgement
+        .warnings
+        .retain(|warning| warning.kind == Kind::MessageContradiction);
+    for line in words::say(&guarded.judgement, &[]).lines() {
+        terminal::line(clean(line));
+    }
 }
 
 fn tell(judgement: &Judgement, passed: &[(Stop, Exception)], changes: usize, format: Format) {

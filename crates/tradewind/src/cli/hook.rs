@@ -3,6 +3,7 @@
 //! Not here: running hooks (room `delivery`, `hook`). Start reading at [`run_stage`].
 
 mod occasion;
+pub(crate) mod referee;
 mod show;
 
 use std::ffi::OsString;
@@ -18,7 +19,7 @@ use tradewind_repo::Oid;
 use super::Format;
 use crate::place::Place;
 use crate::report::{Exit, Failure, Outcome};
-use crate::terminal;
+use crate::{terminal, wire};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,6 +42,8 @@ enum Action {
     Uninstall,
     /// Run the hooks of a stage by hand, or as git does
     Run(Box<RunArgs>),
+    /// Ask some of what is known again, and forget hooks that say something else now; exit code 1 then
+    Referee(referee::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,6 +100,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         Action::Install { shared, hooks } => install(place, shared, &hooks),
         Action::Uninstall => uninstall(place),
         Action::Run(args) => run_stage(place, *args).await,
+        Action::Referee(args) => referee::run(place, args).await,
     }
 }
 
@@ -122,12 +126,17 @@ fn failure(error: &HookError) -> Failure {
     }
 }
 
+/// Returns the folder for copies and known verdicts.
+fn cache() -> Result<PathBuf, Failure> {
+    let cache = tradewind_host::dirs::cache_dir();
+    let cache = cache.map_err(|error| Failure::from_error(Exit::Config, &error))?;
+    Ok(cache.join("hooks"))
+}
+
 async fn run_stage(place: &Place, args: RunArgs) -> Outcome {
     let dir = place.cwd().to_owned();
     let occasions = occasion::of(&dir, &args)?;
-    let cache = tradewind_host::dirs::cache_dir()
-        .map_err(|error| Failure::from_error(Exit::Config, &error))?
-        .join("hooks");
+    let cache = cache()?;
     let skip: Vec<String> = std::env::var("SKIP")
         .unwrap_or_default()
         .split(',')
@@ -155,6 +164,7 @@ async fn run_stage(place: &Place, args: RunArgs) -> Outcome {
                 env: &occasion.env,
                 cache: &cache,
                 uses_cache,
+                declared: &wire::hooks_section,
             };
             hook::run(&request, &heard)
         });
@@ -179,6 +189,9 @@ async fn run_stage(place: &Place, args: RunArgs) -> Outcome {
     if from_git && matches!(args.stage, Stage::PreCommit | Stage::PreMergeCommit) {
         is_passed &= super::guard::before_commit(place)?;
     }
+    if let (true, Stage::CommitMsg, Some(file)) = (from_git, args.stage, args.args.first()) {
+        super::guard::about_message(place, &place.cwd().join(file));
+    }
     if from_git {
         is_passed &= occasion::after(place.cwd(), args.stage, is_passed)?;
     }
@@ -186,7 +199,7 @@ async fn run_stage(place: &Place, args: RunArgs) -> Outcome {
 }
 
 /// Waits for Ctrl-C or a polite request to end.
-async fn told_to_end() {
+pub(super) async fn told_to_end() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -211,7 +224,7 @@ async fn told_to_end() {
 }
 
 /// Finds a commit by any of its names.
-fn commit(git: &Git, dir: &std::path::Path, name: &str) -> Result<Oid, HookError> {
+pub(super) fn commit(git: &Git, dir: &std::path::Path, name: &str) -> Result<Oid, HookError> {
     let named = format!("{name}^{{commit}}");
     let args = [
         "rev-parse",

@@ -39,7 +39,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         .hint("`tradewind config check` shows them")
     })?;
     let digest = trust::digest(&text);
-    let executed = trust::executes(&config.engine);
+    let executed = executes(&config);
     if executed.is_empty() {
         terminal::line(format_args!(
             "{CONFIG_FILE} executes nothing; there is nothing to trust."
@@ -54,16 +54,11 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         terminal::line(format_args!(
             "  {:<24} {:<8} {}",
             terminal::word(&what.place),
-            what.mode.as_str(),
+            what.when,
             paint(Tone::Strong, terminal::one_line(&what.command, 400))
         ));
     }
-    let is_trusted = match (place.registered_repository(), place.reader()) {
-        (Some(id), Ok(reader)) => trust::is_trusted(&reader, id, &digest)
-            .map_err(|e| Failure::from_error(Exit::Outside, &e))?,
-        _ => false,
-    };
-    if is_trusted {
+    if is_trusted(place, &text)? {
         terminal::line("This content is trusted already.");
         return Ok(Exit::Done);
     }
@@ -90,6 +85,39 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
     place.control(Command::Trust { repository, digest }).await?;
     terminal::line("Trusted. Any change of the file needs your word again.");
     Ok(Exit::Done)
+}
+
+/// Something that a configuration would execute.
+struct Executed {
+    place: String,
+    /// Of its own accord, or when.
+    when: &'static str,
+    command: String,
+}
+
+fn executes(config: &wire::Config) -> Vec<Executed> {
+    let rules = trust::executes(&config.engine).into_iter();
+    let rules = rules.map(|what| Executed {
+        place: what.place,
+        when: what.mode.as_str(),
+        command: what.command,
+    });
+    let checks = config.checks.definitions().into_iter();
+    let checks = checks.map(|check| Executed {
+        place: format!("checks.{}", check.name),
+        when: "check",
+        command: check.command.to_string(),
+    });
+    rules.chain(checks).collect()
+}
+
+/// Says whether a person has allowed what this text would execute here.
+pub(super) fn is_trusted(place: &Place, text: &str) -> Result<bool, Failure> {
+    match (place.registered_repository(), place.reader()) {
+        (Some(id), Ok(reader)) => trust::is_trusted(&reader, id, &trust::digest(text))
+            .map_err(|e| Failure::from_error(Exit::Outside, &e)),
+        _ => Ok(false),
+    }
 }
 
 fn ask() -> Result<bool, Failure> {

@@ -225,6 +225,15 @@ fn a_message_is_checked_and_the_guard_judges_the_commit() {
         "{}",
         said(&stopped)
     );
+    bot.repo.write("bot/main.py", "LIMIT = 1\n");
+    bot.repo.git(&["add", "-A"]);
+    let told = bot.git(&["commit", "-qm", "docs: how to start"]);
+    assert!(told.status.success(), "{}", said(&told));
+    assert!(
+        said(&told).contains("The message speaks of documents, and bot/risk.py goes."),
+        "{}",
+        said(&told)
+    );
 }
 
 #[test]
@@ -345,4 +354,62 @@ fn mistakes_are_told_with_the_way_on() {
     bot.repo.git(&["add", "-A"]);
     let wrong = run(&["hook", "run"]);
     assert_eq!(wrong.code, Some(3), "{wrong:#?}");
+}
+
+#[test]
+fn a_hook_that_says_something_else_when_asked_again_is_told_and_journaled() {
+    let Some(bot) = Bot::new() else { return };
+    // The interpreter itself: what is on the path may be a script that chooses one.
+    let say = "import os, sys; print(os.path.realpath(sys.executable), end='')";
+    let python = program(&["python3"]).unwrap();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test asks the user's own Python"
+    )]
+    let python = std::process::Command::new(python)
+        .args(["-c", say])
+        .output()
+        .unwrap();
+    let python = String::from_utf8(python.stdout).unwrap();
+    let home = bot.user.home.path().canonicalize().unwrap();
+    let secret = home.join("secret");
+    std::fs::write(&secret, "0").unwrap();
+    let sly = home.join("sly.py");
+    let code = format!(
+        "import sys\nsys.exit(int(open({:?}).read()))\n",
+        secret.to_str().unwrap()
+    );
+    std::fs::write(&sly, code).unwrap();
+    bot.repo.write(
+        ".pre-commit-config.yaml",
+        &format!(
+            "repos:\n- repo: local\n  hooks:\n  - {{id: sly, name: sly, entry: {python} {}, language: system, files: '^a'}}\n",
+            sly.display()
+        ),
+    );
+    bot.repo.write("tradewind.toml", "[hooks.per_file.sly]\n");
+    bot.repo.git(&["add", "-A"]);
+    let run = |args: &[&str]| bot.user.run(&bot.repo.path, args);
+    let asked = run(&["hook", "run", "--all-files", "--explain"]);
+    assert!(
+        asked.out.contains("a.txt: sly: never seen clean"),
+        "{asked:#?}"
+    );
+    assert!(
+        run(&["hook", "run", "--all-files", "--explain"])
+            .out
+            .contains("sly: 1 of 1 files known")
+    );
+    std::fs::write(&secret, "1").unwrap();
+    assert_eq!(run(&["hook", "run", "--all-files"]).code, Some(0));
+    let found = run(&["hook", "referee"]);
+    assert_eq!(found.code, Some(1), "{found:#?}");
+    assert!(
+        found.out.contains("sly: it says something else now"),
+        "{found:#?}"
+    );
+    assert!(found.out.contains("a.txt"), "{found:#?}");
+    assert!(run(&["log"]).out.contains("delivery.verdict.refuted"));
+    assert_eq!(run(&["hook", "run", "--all-files"]).code, Some(1));
+    assert_eq!(run(&["hook", "referee", "--share", "2"]).code, Some(2));
 }

@@ -78,6 +78,26 @@ def search(pattern, path):
         return "error"
 
 
+def pygrep(args, pattern, content):
+    from pre_commit.languages import pygrep as theirs
+
+    with open("p", "wb") as file:
+        file.write(content)
+    said = []
+    theirs.output.write = lambda text, **_: said.append(text.encode())
+    theirs.output.write_line = lambda text=None, **_: said.append((text or "").encode() + b"\n")
+    theirs.output.write_line_b = lambda line=None, **_: said.append((line or b"") + b"\n")
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            code = theirs.main([*args, pattern, "p"])
+    except SystemExit as end:
+        return f"refused\t{end.code}"
+    except re.error:
+        return "refused\t1"
+    return f"{int(code)}\t{b''.join(said).hex()}"
+
+
 def words(line):
     try:
         return "ok\t" + "\t".join(word.encode().hex() for word in shlex.split(line))
@@ -97,6 +117,15 @@ def main():
                 answer = hook(fields[0], args, fields[2], bytes.fromhex(fields[3]))
             elif kind == "types":
                 answer = types(fields[0], fields[1], bytes.fromhex(fields[2]))
+            elif kind == "pygrep":
+                args = [bytes.fromhex(arg).decode() for arg in fields[0].split(",") if arg]
+                answer = pygrep(args, bytes.fromhex(fields[1]).decode(), bytes.fromhex(fields[2]))
+            elif kind == "has":
+                try:
+                    importlib.import_module(fields[0])
+                    answer = "yes"
+                except ImportError:
+                    answer = "no"
             elif kind == "search":
                 answer = search(*(bytes.fromhex(field).decode() for field in fields))
             else:

@@ -98,6 +98,33 @@ impl Peer {
         ))
     }
 
+    /// Whether pre-commit itself is there.
+    pub(crate) fn has_pre_commit(&mut self) -> bool {
+        let has = self.ask("has\tpre_commit.languages.pygrep") == "yes";
+        if !has {
+            skipped("pygrep", "the test Python has no pre-commit");
+        }
+        has
+    }
+
+    /// Runs pre-commit's pygrep on a file named `p`: exit code and what it said; `None` where it refuses.
+    pub(crate) fn pygrep(
+        &mut self,
+        args: &[&str],
+        pattern: &str,
+        bytes: &[u8],
+    ) -> Option<(u8, Vec<u8>)> {
+        let args: Vec<String> = args.iter().map(|arg| hex(arg.as_bytes())).collect();
+        let answer = self.ask(&format!(
+            "pygrep\t{}\t{}\t{}",
+            args.join(","),
+            hex(pattern.as_bytes()),
+            hex(bytes)
+        ));
+        let (code, said) = answer.split_once('\t').unwrap();
+        (code != "refused").then(|| (code.parse().unwrap(), unhex(said)))
+    }
+
     /// Asks `shlex.split`; `None` where it refuses.
     pub(crate) fn words(&mut self, line: &str) -> Option<Vec<String>> {
         let answer = self.ask(&format!("words\t{}", hex(line.as_bytes())));
@@ -143,7 +170,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 /// Says in the summary that a tier was skipped, or fails when CI demands it.
-fn skipped(tier: &str, why: &str) {
+pub(crate) fn skipped(tier: &str, why: &str) {
     let required = std::env::var("TRADEWIND_REQUIRE").unwrap_or_default();
     assert!(
         !required.split(',').any(|t| t == tier),

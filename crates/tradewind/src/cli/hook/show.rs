@@ -33,6 +33,8 @@ struct JsonHook<'a> {
     ending: &'static str,
     exit_code: Option<i32>,
     files: usize,
+    known: usize,
+    unremembered: Option<&'a str>,
     fixed: usize,
     why: Option<&'a str>,
     output: String,
@@ -77,15 +79,38 @@ pub(super) fn outcome(
         one(hook);
     }
     if explain {
+        let own = outcome.misses.iter().filter(|miss| miss.hook.is_none());
         terminal::line(format_args!(
             "{} files, {} known, {} looked at anew, {} ms.",
             outcome.files,
             outcome.known,
-            outcome.misses.len(),
+            own.count(),
             outcome.elapsed.as_millis()
         ));
-        for (path, why) in outcome.misses.iter().take(MAX_MISSES) {
-            terminal::line(format_args!("  {}: {why}", terminal::word(path)));
+        for hook in &outcome.hooks {
+            let id = terminal::word(&hook.id);
+            if let Some(why) = &hook.unremembered {
+                let why = terminal::one_line(why, 300);
+                terminal::line(format_args!(
+                    "  {id}: asked of {} files; not remembered: {why}",
+                    hook.files
+                ));
+            } else if hook.known > 0 {
+                terminal::line(format_args!(
+                    "  {id}: {} of {} files known",
+                    hook.known, hook.files
+                ));
+            }
+        }
+        for miss in outcome.misses.iter().take(MAX_MISSES) {
+            let path = terminal::word(&miss.path);
+            let why = terminal::one_line(&miss.why, 300);
+            match &miss.hook {
+                Some(hook) => {
+                    terminal::line(format_args!("  {path}: {}: {why}", terminal::word(hook)));
+                }
+                None => terminal::line(format_args!("  {path}: {why}")),
+            }
         }
         if outcome.misses.len() > MAX_MISSES {
             terminal::line(format_args!(
@@ -200,6 +225,8 @@ fn json(outcome: &Outcome, stage: Stage) {
             ending,
             exit_code,
             files: hook.files,
+            known: hook.known,
+            unremembered: hook.unremembered.as_deref(),
             fixed,
             why,
             output: String::from_utf8_lossy(&hook.output).into_owned(),
