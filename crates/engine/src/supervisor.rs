@@ -70,7 +70,8 @@ impl Supervisor {
 
     /// Starts the task `name`; `make` builds it, anew after each panic or failure.
     ///
-    /// A task that returns `Ok` is over and is not started again.
+    /// A task that returns `Ok` is over and is not started again. One that had no turn before the end is
+    /// asked for still gets its first run: many write down at their end what they hold.
     pub fn start<F, R, E>(&self, name: impl Into<String>, mut make: F)
     where
         F: FnMut(CancellationToken) -> R + Send + 'static,
@@ -81,7 +82,7 @@ impl Supervisor {
         let shared = Arc::clone(&self.shared);
         self.spawn(name.clone(), async move {
             let mut attempt = 0;
-            while !shared.token.is_cancelled() {
+            loop {
                 let began = Instant::now();
                 // Building the task may panic as well as running it.
                 let run = AssertUnwindSafe(async { make(shared.token.child_token()).await });
@@ -266,6 +267,29 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert_eq!(runs.load(Ordering::SeqCst), 4);
         assert!(supervisor.running().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_had_no_turn_before_the_end_still_writes_down_what_it_holds() {
+        let supervisor = supervisor();
+        let written = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&written);
+        supervisor.start("keeper", move |token| {
+            let seen = Arc::clone(&seen);
+            async move {
+                token.cancelled().await;
+                seen.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, String>(())
+            }
+        });
+        // On one thread nothing else runs before this waits.
+        assert!(
+            supervisor
+                .shut_down(Duration::from_secs(60))
+                .await
+                .is_empty()
+        );
+        assert_eq!(written.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test(start_paused = true)]
