@@ -26,7 +26,7 @@ async fn hears(hints: &mut mpsc::Receiver<Hint>, path: &Path) -> Vec<PathBuf> {
 /// Waits, bounded, until a hint names one of `wanted`.
 async fn hears_one_of(hints: &mut mpsc::Receiver<Hint>, wanted: &[&Path]) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = Vec::new();
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     while !wanted
         .iter()
         .any(|path| all.iter().any(|heard| heard == path))
