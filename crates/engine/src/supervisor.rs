@@ -285,7 +285,7 @@ mod tests {
         // On one thread nothing else runs before this waits.
         assert!(
             supervisor
-                .shut_down(Duration::from_secs(60))
+                .shut_down(Duration::from_mins(1))
                 .await
                 .is_empty()
         );
