@@ -13,6 +13,7 @@ mod coverage;
 mod detect;
 mod error;
 mod junit;
+mod missing;
 mod plan;
 mod report;
 mod runner;
@@ -23,6 +24,8 @@ mod xml;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
+
+use tradewind_repo::Oid;
 
 pub use config::{CheckSection, ChecksSection, Impact, Kind, Mistake};
 pub use coverage::Coverage;
@@ -78,4 +81,41 @@ pub fn run(
     let mut report = runner::all(run, &subject, cancel, observer)?;
     report.elapsed = started.elapsed();
     Ok(report)
+}
+
+/// Runs what a commit has to pass before it is made: lint and unit checks, on exactly its tree.
+///
+/// `integration` is left out: a commit must not wait for the outside. Without checks the report is empty, and passed.
+///
+/// # Errors
+/// [`CheckError`]; then nothing was judged.
+pub fn for_commit(
+    dir: &Path,
+    tree: Oid,
+    definitions: &[Definition],
+    cache: &Path,
+    cancel: &Cancel,
+    observer: &mut dyn Observer,
+) -> Result<Report, CheckError> {
+    let quick = definitions
+        .iter()
+        .filter(|definition| definition.kind != Kind::Integration);
+    let names: Vec<String> = quick.map(|definition| definition.name.clone()).collect();
+    let plan = if names.is_empty() {
+        Plan::default()
+    } else {
+        Plan::new(definitions, &names)?
+    };
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let asked = Run {
+        dir,
+        what: What::Tree(tree),
+        plan: &plan,
+        at_most: cores,
+        cache,
+        uses_cache: true,
+        is_full: false,
+        program: None,
+    };
+    run(&asked, cancel, observer)
 }

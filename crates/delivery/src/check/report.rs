@@ -37,6 +37,8 @@ pub enum Verdict {
     Broken {
         /// Why, as a clause.
         why: String,
+        /// The command that helps; empty where there is none to name.
+        next: String,
     },
     /// The run was ended from outside before it was over.
     Cancelled,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tradewind_host::files;
 use tradewind_host::process::{self, CommandSpec, Env, ExitOutcome, Finished, ProcessError};
 
+use super::missing::{self, Missing};
 use super::plan::{Command, Definition, Planned};
 use super::report::{Checked, Observer, Report, Verdict};
 use super::subject::Subject;
@@ -212,9 +213,9 @@ impl<'o> Shared<'_, 'o> {
         taken.fill(&self.subject.situation, &self.subject.over)?;
         let spec = match self.spec(definition, &taken) {
             Ok(spec) => spec,
-            Err(why) => {
+            Err(Missing { why, next }) => {
                 *copy = Some(taken);
-                return Ok(blank(definition, Verdict::Broken { why }));
+                return Ok(blank(definition, Verdict::Broken { why, next }));
             }
         };
         // What was there before is not what this run says.
@@ -245,7 +246,9 @@ impl<'o> Shared<'_, 'o> {
             }
             Err(error @ (ProcessError::NotFound { .. } | ProcessError::Start { .. })) => {
                 checked.verdict = Verdict::Broken {
-                    why: error.to_string(),
+                    why: cannot_start(&error),
+                    next: "an environment that was moved or whose Python is gone does not start: make .venv anew"
+                        .to_owned(),
                 };
             }
             Err(error) => return Err(HookError::from(error).into()),
@@ -270,7 +273,13 @@ impl<'o> Shared<'_, 'o> {
         }
         checked.verdict = match finished.status {
             ExitOutcome::Code(0) => Verdict::Passed,
-            ExitOutcome::Code(exit_code) => Verdict::Failed { exit_code },
+            ExitOutcome::Code(exit_code) => {
+                let tree = copy.tree();
+                match missing::told(definition, exit_code, &checked.output, &tree, &self.tools) {
+                    Some(Missing { why, next }) => Verdict::Broken { why, next },
+                    None => Verdict::Failed { exit_code },
+                }
+            }
             ExitOutcome::Signal(_) | ExitOutcome::Cancelled if self.cancel.is_cancelled() => {
                 Verdict::Cancelled
             }
@@ -313,25 +322,36 @@ impl<'o> Shared<'_, 'o> {
     }
 
     /// Puts a call together, or says why it cannot be made.
-    fn spec(&self, definition: &Definition, copy: &Snapshot) -> Result<CommandSpec, String> {
+    fn spec(&self, definition: &Definition, copy: &Snapshot) -> Result<CommandSpec, Missing> {
         let tree = copy.tree();
+        let broken = |why: String, next: &str| Missing {
+            why,
+            next: next.to_owned(),
+        };
         let mut spec = match &definition.command {
             Command::Shell(line) => process::shell(line, &tree),
             Command::Words(words) => {
-                let (name, args) = words.split_first().ok_or("it names no program")?;
-                let program = self.tools.find(name, &tree).ok_or_else(|| {
-                    format!("program {name} is neither in the project's environment (.venv, node_modules) nor on the path")
+                let (name, args) = words.split_first().ok_or_else(|| {
+                    broken("it names no program".to_owned(), "`tradewind config check`")
                 })?;
+                let found = self.tools.find(name, &tree);
+                let program = found.ok_or_else(|| missing::program(name, &tree, &self.tools))?;
                 CommandSpec::new(program, &tree).args(args)
             }
         };
         if let Some(replay) = &definition.replay {
-            let program = self
-                .run
-                .program
-                .ok_or("there is nothing that plays recorded answers")?;
+            let program = self.run.program.ok_or_else(|| {
+                let why = "this program cannot be found, which plays recorded answers";
+                broken(why.to_owned(), "`tradewind doctor`")
+            })?;
             if !tree.join(replay).is_file() {
-                return Err(format!("{replay} is not in the tree"));
+                return Err(broken(
+                    format!("{replay}, its recorded answers, is not in the tree"),
+                    &format!(
+                        "`tradewind exec --record {replay} -- {}`",
+                        definition.command
+                    ),
+                ));
             }
             let mut args = vec!["exec".into(), "--replay".into(), tree.join(replay).into()];
             args.extend(["--".into(), std::mem::take(&mut spec.program)]);
@@ -363,6 +383,15 @@ impl<'o> Shared<'_, 'o> {
         let name = blake3::hash(git_dir.as_os_str().as_encoded_bytes()).to_hex();
         let name = name.get(..16).unwrap_or_default();
         self.run.cache.join("checks").join(name).join("copies")
+    }
+}
+
+/// Says why a program that is there does not start.
+fn cannot_start(error: &ProcessError) -> String {
+    let cause = std::error::Error::source(error);
+    match cause {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

@@ -278,6 +278,44 @@ fn programs_of_the_projects_own_environment_come_first_and_see_few_variables() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_not_installed_is_told_with_the_command_that_brings_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bot = Bot::new(
+        "[checks.module]\nkind = \"unit\"\nrun = [\"python3\", \"-m\", \"pytest\", \"-q\"]\n\
+         [checks.program]\nkind = \"lint\"\nrun = [\"no-such-linter\"]\n\
+         [checks.shell]\nkind = \"lint\"\nshell = \"no-such-linter .\"\n",
+    );
+    bot.repo.write(".gitignore", ".venv\n");
+    bot.repo.write("requirements-dev.txt", "pytest>=8\n");
+    bot.repo.commit("requirements");
+    // What an interpreter without pytest says.
+    bot.repo.write(".venv/pyvenv.cfg", "home = /usr/bin\n");
+    bot.repo.write(
+        ".venv/bin/python3",
+        "#!/bin/sh\necho \"$0: No module named pytest\" >&2\nexit 1\n",
+    );
+    let program: PathBuf = bot.repo.path.join(".venv/bin/python3");
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let all = bot.json(&[]);
+    for name in ["module", "program", "shell"] {
+        assert_eq!(verdict(&all, name), "broken", "{all:#}");
+    }
+    assert_eq!(field(&all, "module", "reason"), "pytest is not installed");
+    assert_eq!(
+        field(&all, "module", "next"),
+        "`.venv/bin/python -m pip install -r requirements-dev.txt`"
+    );
+    let said = bot.check(&[]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.contains("CANNOT RUN"), "{said:#?}");
+    assert!(
+        said.out.contains("pip install -r requirements-dev.txt"),
+        "{said:#?}"
+    );
+}
+
 #[test]
 fn without_declarations_it_says_what_it_found_and_by_what() {
     let bot = Bot::new("");

@@ -188,7 +188,7 @@ fn summary(checked: &Checked) -> String {
         Verdict::Failed { exit_code } => facts.push(format!("exit code {exit_code}")),
         Verdict::TimedOut { limit } => facts.push(format!("ended after {}", seconds(*limit))),
         Verdict::Skipped { because, .. } => facts.push(terminal::one_line(because, 300)),
-        Verdict::Broken { why } => facts.push(terminal::one_line(why, 300)),
+        Verdict::Broken { why, .. } => facts.push(terminal::one_line(why, 300)),
         Verdict::Passed | Verdict::Cached | Verdict::Cancelled => {}
     }
     if let Some(tests) = &checked.tests {
@@ -255,6 +255,15 @@ pub(super) fn report(report: &Report, what: What, form: Form) {
         if is_bad && !is_live {
             failed(checked);
         }
+        if let Verdict::Broken { next, .. } = &checked.verdict
+            && !next.is_empty()
+        {
+            terminal::line(format_args!(
+                "  {}: {}",
+                terminal::word(&checked.name),
+                paint(Tone::Strong, terminal::one_line(next, 400))
+            ));
+        }
     }
     let passed = |checked: &&Checked| matches!(checked.verdict, Verdict::Passed | Verdict::Cached);
     let count = report.checks.iter().filter(passed).count();
@@ -313,6 +322,7 @@ struct JsonCheck<'a> {
     verdict: &'static str,
     exit_code: Option<i32>,
     reason: Option<&'a str>,
+    next: Option<&'a str>,
     why: &'a str,
     elapsed_ms: u64,
     tests: Option<JsonTests<'a>>,
@@ -353,7 +363,11 @@ fn json(report: &Report, what: What) {
         },
         reason: match &checked.verdict {
             Verdict::Skipped { because, .. } => Some(because),
-            Verdict::Broken { why } => Some(why),
+            Verdict::Broken { why, .. } => Some(why),
+            _ => None,
+        },
+        next: match &checked.verdict {
+            Verdict::Broken { next, .. } if !next.is_empty() => Some(next),
             _ => None,
         },
         why: &checked.why,
