@@ -164,14 +164,13 @@ fn not_found(line: &str) -> Option<String> {
                 .all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b))
     };
     // dash: `sh: 1: ruff: not found`; bash: `bash: line 1: ruff: command not found`; zsh: `command not found: ruff`.
-    let name = match line.rsplit_once("command not found: ") {
-        Some((_, name)) => name,
-        None => {
-            let rest = line
-                .strip_suffix(": command not found")
-                .or_else(|| line.strip_suffix(": not found"))?;
-            rest.rsplit(": ").next()?
-        }
+    let name = if let Some((_, name)) = line.rsplit_once("command not found: ") {
+        name
+    } else {
+        let rest = line
+            .strip_suffix(": command not found")
+            .or_else(|| line.strip_suffix(": not found"))?;
+        rest.rsplit(": ").next()?
     };
     is_name(name).then(|| name.to_owned())
 }
@@ -268,19 +267,15 @@ fn next(name: &str, way: Way, tree: &Path, tools: &Tools) -> String {
             };
             let own =
                 |venv: &str| format!("{venv}{0}{folder}{0}{program}", std::path::MAIN_SEPARATOR);
-            match &tools.venv {
-                Some(venv) => {
-                    let venv = venv.file_name().unwrap_or_default().to_string_lossy();
-                    format!("`{} -m pip install {wanted}`", own(&venv))
-                }
-                None => {
-                    let python = if cfg!(windows) { "py" } else { "python3" };
-                    format!(
-                        "`{python} -m venv .venv && {} -m pip install {wanted}`; programs of .venv are found first",
-                        own(".venv")
-                    )
-                }
+            if let Some(venv) = &tools.venv {
+                let venv = venv.file_name().unwrap_or_default().to_string_lossy();
+                return format!("`{} -m pip install {wanted}`", own(&venv));
             }
+            let python = if cfg!(windows) { "py" } else { "python3" };
+            format!(
+                "`{python} -m venv .venv && {} -m pip install {wanted}`; programs of .venv are found first",
+                own(".venv")
+            )
         }
     }
 }
