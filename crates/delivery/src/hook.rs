@@ -25,6 +25,8 @@ mod outside;
 mod per_file;
 mod plan;
 pub mod referee;
+#[cfg(test)]
+mod saves;
 pub mod shim;
 pub(crate) mod situation;
 pub(crate) mod snapshot;
@@ -245,6 +247,11 @@ const fn step(_: &str) {}
 pub fn run(request: &Request<'_>, cancel: &Cancel) -> Result<Outcome, HookError> {
     let started = Instant::now();
     let mut situation = Situation::look(request.dir, &request.scope)?;
+    if situation.location().is_bare && situation.is_staged {
+        return Err(HookError::Bare {
+            path: situation.location().git_dir.clone(),
+        });
+    }
     let finished = apply::finish(&situation.checkout)?;
     if finished.iter().any(|file| file.is_staged) {
         // What is staged is another thing now.
@@ -318,22 +325,28 @@ pub fn run(request: &Request<'_>, cancel: &Cancel) -> Result<Outcome, HookError>
     }
     cache.save();
     if situation.is_staged && !fixes.is_empty() {
-        let fixes: Vec<(Candidate, Vec<u8>)> = fixes
-            .into_iter()
-            .filter_map(|(path, bytes)| {
-                let entry = situation.index.get(&path)?;
-                let file = Candidate {
-                    mode: mode(entry.mode),
-                    id: entry.id,
-                    path,
-                };
-                Some((file, bytes))
-            })
-            .collect();
+        let fixes = of_candidates(&situation, fixes);
         outcome.applied = apply::apply(&situation, &fixes)?;
     }
     outcome.elapsed = started.elapsed();
     Ok(outcome)
+}
+
+/// Pairs fixed contents with what is staged of their files.
+fn of_candidates(
+    situation: &Situation,
+    fixes: BTreeMap<Box<[u8]>, Vec<u8>>,
+) -> Vec<(Candidate, Vec<u8>)> {
+    let paired = fixes.into_iter().filter_map(|(path, bytes)| {
+        let entry = situation.index.get(&path)?;
+        let file = Candidate {
+            mode: mode(entry.mode),
+            id: entry.id,
+            path,
+        };
+        Some((file, bytes))
+    });
+    paired.collect()
 }
 
 /// Finishes what an ended run had begun to apply. Cheap where there is nothing.
@@ -382,7 +395,13 @@ fn configuration(
         Err(error) if error.is_not_found() && request.config.is_some() => {
             return Err(HookError::NoConfig { path });
         }
-        Err(error) if error.is_not_found() => return Ok(None),
+        // Outside a sparse checkout, or only deleted in the work tree: the commit has it, so it counts.
+        Err(error) if error.is_not_found() => match situation.index.get(CONFIG_FILE.as_bytes()) {
+            Some(entry) if !entry.is_intent_to_add => {
+                situation.read(CONFIG_FILE.as_bytes(), mode(entry.mode), entry.id)?
+            }
+            _ => return Ok(None),
+        },
         Err(error) => return Err(error.into()),
     };
     let real = path.canonicalize().unwrap_or_else(|_| path.clone());
@@ -417,14 +436,49 @@ fn is_same_but_for_line_ends(situation: &Situation, id: Oid, text: &[u8]) -> boo
 
 #[cfg(test)]
 mod faults {
-    //! Ends the process at a named step, as a power cut would.
+    //! Ends the process at a named step, as a power cut would, or saves a file there, as an editor would.
 
     /// Variable that says where: `<step>:<how often before>`.
     pub(super) const VARIABLE: &str = "TRADEWIND_TEST_DIE_AT";
 
+    /// What to do, at which step, and how often that is passed before.
+    type Act = (String, u32, Box<dyn FnMut()>);
+
+    thread_local! {
+        static ACT: std::cell::RefCell<Option<Act>> = const { std::cell::RefCell::new(None) };
+    }
+
+    /// Does something on this thread when a step is reached for the `times + 1`st time.
+    pub(super) fn at(name: &str, times: u32, act: impl FnMut() + 'static) {
+        ACT.with(|cell| *cell.borrow_mut() = Some((name.to_owned(), times, Box::new(act))));
+    }
+
+    /// Says whether what [`at`] asked for was done.
+    pub(super) fn was_done() -> bool {
+        ACT.with(|cell| cell.borrow().is_none())
+    }
+
+    fn act(name: &str) {
+        let due = ACT.with(|cell| {
+            let mut cell = cell.borrow_mut();
+            match cell.as_mut() {
+                Some((at, 0, _)) if at == name => cell.take(),
+                Some((at, times, _)) if at == name => {
+                    *times -= 1;
+                    None
+                }
+                _ => None,
+            }
+        });
+        if let Some((_, _, mut act)) = due {
+            act();
+        }
+    }
+
     pub(super) fn reached(name: &str) {
         use std::sync::atomic::{AtomicU32, Ordering};
         static REACHED: AtomicU32 = AtomicU32::new(0);
+        act(name);
         let Ok(text) = std::env::var(VARIABLE) else {
             return;
         };

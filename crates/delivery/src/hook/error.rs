@@ -79,6 +79,12 @@ pub enum HookError {
     /// A program cannot be run.
     #[error("a program cannot be run")]
     Process(#[from] ProcessError),
+    /// The repository has no work tree.
+    #[error("{} is a bare repository: nothing is staged in it", path.display())]
+    Bare {
+        /// Where it lies.
+        path: PathBuf,
+    },
     /// A commit named on the command line is not there.
     #[error("{name:?} names no commit of this repository")]
     NoSuchCommit {
@@ -111,6 +117,7 @@ impl HookError {
             | Self::NoConfig { .. }
             | Self::ConfigNotStaged { .. }
             | Self::NoSuchHook { .. }
+            | Self::Bare { .. }
             | Self::NoSuchCommit { .. } => Recovery::Fix,
         }
     }

@@ -24,13 +24,15 @@ const STEPS: &[(&str, u32)] = &[
     ("after the exchange", 1),
     ("file exchanged", 1),
     ("file exchanged", 2),
+    ("files exchanged", 0),
+    ("files settled", 0),
     ("intent removed", 0),
 ];
 
 const CONFIG: &str =
     "repos:\n- repo: builtin\n  hooks:\n  - id: trailing-whitespace\n  - id: end-of-file-fixer\n";
 
-fn hooks_in(dir: &Path, cache: &Path) -> super::Outcome {
+pub(super) fn hooks_in(dir: &Path, cache: &Path) -> super::Outcome {
     let request = Request {
         dir,
         stage: Stage::PreCommit,
@@ -56,15 +58,15 @@ fn child() {
     }
 }
 
-struct Scratch {
+pub(super) struct Scratch {
     _folder: tempfile::TempDir,
-    top: PathBuf,
+    pub(super) top: PathBuf,
 }
 
 impl Scratch {
     /// Three files that need fixes: one as staged, one edited beside its fix, one edited where its fix is; and an
     /// unstaged edit elsewhere.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path().canonicalize().unwrap().join("r");
         std::fs::create_dir(&top).unwrap();
@@ -94,7 +96,7 @@ impl Scratch {
         scratch
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub(super) fn git(&self, args: &[&str]) -> String {
         #[expect(
             clippy::disallowed_methods,
             reason = "the test plays the user at a terminal"
@@ -116,11 +118,11 @@ impl Scratch {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.top.join(name), text).unwrap();
     }
 
-    fn files(&self) -> BTreeMap<String, String> {
+    pub(super) fn files(&self) -> BTreeMap<String, String> {
         let listed = std::fs::read_dir(&self.top).unwrap();
         listed
             .filter_map(|entry| {
@@ -131,7 +133,7 @@ impl Scratch {
             .collect()
     }
 
-    fn staged(&self, name: &str) -> String {
+    pub(super) fn staged(&self, name: &str) -> String {
         self.git(&["show", &format!(":{name}")])
     }
 

@@ -123,9 +123,10 @@ fn in_copy(
             Err(error @ process::ProcessError::NotFound { .. }) => {
                 // As a shell says it.
                 ended.exit_code = 127;
+                let advice = missing(job.hook, situation);
                 ended
                     .output
-                    .extend_from_slice(format!("{error}\n").as_bytes());
+                    .extend_from_slice(format!("{error}\n{advice}\n").as_bytes());
                 break;
             }
             Err(error) => return Err(error.into()),
@@ -159,6 +160,26 @@ fn in_copy(
     ended.changes = copy.changes(situation)?;
     *taken = Some(copy);
     Ok(ended)
+}
+
+/// Says what to do about a program that is not there.
+fn missing(hook: &Settled, situation: &Situation) -> String {
+    let id = &hook.id;
+    let words = words::split(&hook.entry).unwrap_or_default();
+    let named = words.first().map_or("it", String::as_str);
+    let programs = if cfg!(windows) { "Scripts" } else { "bin" };
+    for folder in [".venv", "venv"] {
+        let at = Path::new(folder).join(programs).join(named);
+        let there = situation.location().top.join(&at);
+        if there.is_file() || there.with_extension("exe").is_file() {
+            let at = at.to_string_lossy().replace('\\', "/");
+            return format!(
+                "it is in {folder}, which is not active: activate it, or write `entry: {at}` in .pre-commit-config.yaml; \
+                 SKIP={id} passes this hook over"
+            );
+        }
+    }
+    format!("install {named} so that it is on the PATH, or pass this hook over with SKIP={id}")
 }
 
 /// Puts the calls together: the entry, the arguments, and as many files as a line holds.

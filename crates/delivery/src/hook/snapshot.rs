@@ -5,7 +5,8 @@
 //! repository. Copies stay warm at one path for each repository: only what differs from the last run is written. What programs
 //! leave behind is removed before the next run, but for their caches.
 //! A copy that another run uses, or in which a program of a killed run still lives, is left alone, and the next one is taken.
-//! Where attributes make files in a work tree other than their blobs (line ends, LFS), git writes them, with its filters.
+//! Where attributes make files in a work tree other than their blobs (line ends, LFS), git writes them, with the filters of
+//! the user's own settings; those of the repository's `.git/config` are not run, and hooks see the file as it is stored.
 //! Not here: what to run, what to do with what it changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -105,9 +106,12 @@ impl Snapshot {
         let is_sha256 = situation.objects.is_sha256();
         let index = &situation.index;
         let mut wanted: BTreeMap<&[u8], (u32, Oid)> = BTreeMap::new();
+        let mut submodules = Vec::new();
         for entry in index.entries() {
-            if entry.stage == 0 && !entry.is_intent_to_add && entry.mode != 0o160_000 {
-                let path = index.path(entry);
+            let path = index.path(entry);
+            if entry.stage == 0 && entry.mode == 0o160_000 {
+                submodules.push(path);
+            } else if entry.stage == 0 && !entry.is_intent_to_add {
                 let id = match over.get(path) {
                     Some(bytes) => tradewind_repo::odb::blob_name(bytes, is_sha256),
                     None => entry.id,
@@ -115,9 +119,22 @@ impl Snapshot {
                 wanted.insert(path, (entry.mode, id));
             }
         }
-        self.clean(&wanted)?;
+        self.clean(&wanted, &submodules)?;
+        for path in submodules {
+            // As after a clone: an empty folder, or git would say that the submodule is deleted.
+            let folder = self.on_disk(path);
+            fs::create_dir_all(&folder).map_err(HookError::io("make", &folder))?;
+        }
         self.git_dir(situation, over)?;
+        let is_converted = situation.has_attributes() || has_conversion(situation)?;
+        let conversion = self.conversion(situation, is_converted)?;
+        let path = self.dir.join("conversion");
         let mut known = std::mem::take(&mut self.files);
+        if fs::read_to_string(&path).unwrap_or_default() != conversion {
+            // The same blob made another file then.
+            known.clear();
+            fs::write(&path, conversion).map_err(HookError::io("write", path))?;
+        }
         let mut missing = Vec::new();
         for (path, (bits, id)) in &wanted {
             match known.remove(*path) {
@@ -130,7 +147,6 @@ impl Snapshot {
                 _ => missing.push((*path, *bits, *id)),
             }
         }
-        let is_converted = situation.has_attributes() || has_conversion(situation)?;
         if is_converted {
             self.check_out(&missing)?;
         } else {
@@ -152,14 +168,42 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Names all that decides which file git makes of a blob here: settings, filters and attributes.
+    fn conversion(&self, situation: &Situation, is_converted: bool) -> Result<String, HookError> {
+        if !is_converted {
+            return Ok("none".to_owned());
+        }
+        let mut hasher = blake3::Hasher::new();
+        let settings = Git::discover()?.run_blocking(&self.tree(), &["config", "--list", "-z"])?;
+        hasher.update(&settings);
+        let own = situation
+            .location()
+            .common_dir
+            .join("info")
+            .join("attributes");
+        hasher.update(&files::read_bounded(&own, 1024 * 1024).unwrap_or_default());
+        for entry in situation.index.entries() {
+            let path = situation.index.path(entry);
+            if path == b".gitattributes" || path.ends_with(b"/.gitattributes") {
+                hasher.update(path);
+                hasher.update(entry.id.as_slice());
+            }
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
     fn on_disk(&self, path: &[u8]) -> PathBuf {
         self.tree().join(to_path(path))
     }
 
     /// Removes what is not wanted, but for caches.
-    fn clean(&self, wanted: &BTreeMap<&[u8], (u32, Oid)>) -> Result<(), HookError> {
-        let mut folders: BTreeSet<&[u8]> = BTreeSet::new();
-        for path in wanted.keys() {
+    fn clean(
+        &self,
+        wanted: &BTreeMap<&[u8], (u32, Oid)>,
+        submodules: &[&[u8]],
+    ) -> Result<(), HookError> {
+        let mut folders: BTreeSet<&[u8]> = submodules.iter().copied().collect();
+        for path in wanted.keys().chain(submodules) {
             for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
                 folders.insert(path.get(..at).unwrap_or_default());
             }
@@ -492,8 +536,8 @@ pub(crate) fn settings(location: &tradewind_repo::Location, format: &str) -> Str
             .unwrap_or_default()
             .to_ascii_lowercase();
         let is_kept = match section.as_str() {
-            // Who commits, how lines end, how filters clean.
-            "user" | "filter" | "diff" | "merge" | "blame" => true,
+            // Who commits, how lines end. No filters: who sent this folder could have written them.
+            "user" | "diff" | "merge" | "blame" => true,
             "core" => !matches!(
                 key.as_str(),
                 "worktree"

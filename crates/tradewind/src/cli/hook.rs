@@ -14,7 +14,7 @@ use clap::Subcommand;
 use tradewind_delivery::hook::{self, Cancel, HookError, Request, Scope, shim};
 use tradewind_delivery::precommit::Stage;
 use tradewind_host::git::Git;
-use tradewind_repo::Oid;
+use tradewind_repo::{Oid, RepoError};
 
 use super::Format;
 use crate::place::Place;
@@ -110,14 +110,20 @@ fn failure(error: &HookError) -> Failure {
         HookError::Config { .. } | HookError::NoConfig { .. } | HookError::Pattern(_) => {
             Exit::Config
         }
-        HookError::NoSuchHook { .. } | HookError::NoSuchCommit { .. } => Exit::Usage,
+        HookError::NoSuchHook { .. }
+        | HookError::NoSuchCommit { .. }
+        | HookError::Bare { .. }
+        | HookError::Repo(RepoError::NotARepository { .. }) => Exit::Usage,
         HookError::ConfigNotStaged { .. } => Exit::Found,
         _ => Exit::Outside,
     };
     let failure = Failure::from_error(exit, error);
     match error {
         HookError::ConfigNotStaged { name } => failure.hint(format!("git add {name}")),
-        HookError::Repo(_) => failure.hint("run it in a git repository, or name one with -C"),
+        HookError::Repo(RepoError::NotARepository { .. }) => failure
+            .hint("change into your bot's folder, name one with -C, or make a repository with `git init`"),
+        HookError::Repo(_) => failure.hint("run `tradewind doctor`"),
+        HookError::Bare { .. } => failure.hint("run it in a work tree of it: `git worktree add PATH`"),
         HookError::NoSuchCommit { .. } => failure.hint("`git log --oneline` lists commits"),
         HookError::Git(_) => failure.hint(
             "when another git works here, let it end; a lock that was left behind is .git/index.lock",

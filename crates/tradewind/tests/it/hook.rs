@@ -34,14 +34,15 @@ text = open(sys.argv[1]).read()
 sys.exit('the message says nothing' if len(text) < 10 else 0)
 ";
 
-struct Bot {
-    user: User,
-    repo: Repo,
+/// A bot's repository with hooks of both kinds, and its owner.
+pub(crate) struct Bot {
+    pub(crate) user: User,
+    pub(crate) repo: Repo,
 }
 
 impl Bot {
     /// Makes one; `None` where there is no Python, in which its own hooks are written.
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         if program(&["python3"]).is_none() {
             skipped("python", "no python3 on the path");
             return None;
@@ -61,11 +62,11 @@ impl Bot {
     }
 
     /// Runs git as the user does: with hooks, which find their caches and state where the user's are.
-    fn git(&self, args: &[&str]) -> Output {
+    pub(crate) fn git(&self, args: &[&str]) -> Output {
         self.git_in(&self.repo.path, args)
     }
 
-    fn git_in(&self, dir: &Path, args: &[&str]) -> Output {
+    pub(crate) fn git_in(&self, dir: &Path, args: &[&str]) -> Output {
         let known = self.user.tradewind(dir);
         #[expect(
             clippy::disallowed_methods,
@@ -101,7 +102,7 @@ impl Bot {
     }
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 
@@ -331,7 +332,12 @@ fn line_ends_and_links_and_modes_come_through_as_git_has_them() {
 fn mistakes_are_told_with_the_way_on() {
     let user = User::new();
     let nowhere = user.run(user.home.path(), &["hook", "run"]);
-    assert_eq!(nowhere.code, Some(5), "{nowhere:#?}");
+    assert_eq!(nowhere.code, Some(2), "{nowhere:#?}");
+    assert!(nowhere.err.contains("git init"), "{nowhere:#?}");
+    let bare = user.home.path().join("bare.git");
+    Repo::new(user.home.path().join("any")).git(&["init", "-q", "--bare", bare.to_str().unwrap()]);
+    let bare = user.run(&bare, &["hook", "run"]);
+    assert_eq!(bare.code, Some(2), "{bare:#?}");
     let Some(bot) = Bot::new() else { return };
     let run = |args: &[&str]| bot.user.run(&bot.repo.path, args);
     assert_eq!(run(&["hook", "run", "pre-lunch"]).code, Some(2));

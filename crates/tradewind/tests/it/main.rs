@@ -20,6 +20,7 @@ mod demo;
 mod exec;
 mod guard;
 mod hook;
+mod hook_situations;
 mod house;
 mod http;
 mod market;

@@ -201,6 +201,18 @@ fn fixes(outcome: &Outcome) {
                     "  {path}: not in the work tree; only what is staged is fixed."
                 ));
             }
+            InTree::Filtered if outcome.is_tree_only => terminal::line(format_args!(
+                "  {path}: not fixed: a filter makes this file that cannot be turned back, or that .git/config names, which is \
+                 not run. Fix it by hand, or `exclude` it from the hook."
+            )),
+            InTree::Filtered => terminal::line(format_args!(
+                "  {path}: only what is staged is fixed: a filter makes this file that cannot be turned back, or that \
+                 .git/config names, which is not run."
+            )),
+            InTree::Kept => terminal::line(format_args!(
+                "  {path}: saved twice while the fix was written; one text is in it, the other in {path}.tradewind-kept-0 (or \
+                 the next number)."
+            )),
             InTree::Fixed if !file.is_staged && !outcome.is_tree_only => terminal::line(
                 format_args!("  {path}: staged anew meanwhile, so only the file is fixed."),
             ),
@@ -251,6 +263,8 @@ fn file(applied: &Applied) -> JsonFile {
         InTree::Fixed => ("fixed", 0),
         InTree::Partly(places) => ("partly", places),
         InTree::LeftAlone => ("left_alone", 0),
+        InTree::Filtered => ("filtered", 0),
+        InTree::Kept => ("kept", 0),
     };
     JsonFile {
         path: String::from_utf8_lossy(&applied.path).into_owned(),
