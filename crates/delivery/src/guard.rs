@@ -276,7 +276,7 @@ fn is_python(path: &str) -> bool {
 
 /// Quotes a path for a shell; plain ones stay as they are. Control characters, which no shell line shows as they are,
 /// become `?`.
-fn shell(path: &str) -> String {
+pub(crate) fn shell(path: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./-+=@%:,".contains(c);
     let path: String = path
         .chars()

@@ -6,6 +6,7 @@
 //! Start reading at [`hook`], then [`guard`] and [`check`].
 
 pub mod builtin;
+pub mod change;
 pub mod check;
 pub mod guard;
 pub mod hook;

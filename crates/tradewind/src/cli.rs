@@ -6,6 +6,7 @@
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod catalog;
+pub(crate) mod change;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -55,6 +56,7 @@ Market:
   catalog      What is known of the market-data providers: limits, endpoints, quirks
 
 Deliver:
+  change       What changed, grouped into coherent commits with messages that say only facts
   check        Run the repository's lint and tests in a clean copy, as much of them as a change can reach
   guard        What a commit would break or give away, before it is made and in history
   hook         Check what is staged before each commit, without touching your files
@@ -135,6 +137,8 @@ enum Command {
     Usage(usage::Args),
     /// What is known of the market-data providers: limits, endpoints, quirks
     Catalog(catalog::Args),
+    /// What changed, grouped into coherent commits with messages that say only facts
+    Change(change::Args),
     /// Run the repository's lint and tests in a clean copy, as much of them as a change can reach
     Check(check::Args),
     /// What a commit would break or give away, before it is made and in history
@@ -213,6 +217,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Exec(args) => Box::pin(exec::run(&place, args)).await,
         Command::Usage(args) => usage::run(&place, &args).await,
         Command::Catalog(args) => catalog::run(&place, args).await,
+        Command::Change(args) => Box::pin(change::run(&place, args)).await,
         Command::Check(args) => Box::pin(check::run(&place, args)).await,
         Command::Guard(args) => guard::run(&place, args).await,
         Command::Hook(args) => Box::pin(hook::run(&place, args)).await,

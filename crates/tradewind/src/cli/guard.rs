@@ -101,7 +101,7 @@ fn outside(error: &RepoError) -> Failure {
 }
 
 /// Reads `[guard]` of a repository; without a file it is what it is by default.
-fn section(location: &Location) -> Result<GuardSection, Failure> {
+pub(super) fn section(location: &Location) -> Result<GuardSection, Failure> {
     let file = location.top.join(CONFIG_FILE);
     let text = match wire::read_file(&file) {
         Ok(text) => text,
@@ -121,7 +121,7 @@ fn section(location: &Location) -> Result<GuardSection, Failure> {
 }
 
 /// Finds a commit by any of its names; none where `HEAD` has none yet.
-fn commit(git: &Git, location: &Location, name: &str) -> Result<Option<Oid>, Failure> {
+pub(super) fn commit(git: &Git, location: &Location, name: &str) -> Result<Option<Oid>, Failure> {
     let name = format!("{name}^{{commit}}");
     let args = [
         "rev-parse",
@@ -145,7 +145,7 @@ fn known_commit(git: &Git, location: &Location, name: &str) -> Result<Oid, Failu
 }
 
 /// Reads the exceptions in force; none where there is no journal yet.
-fn exceptions(
+pub(super) fn exceptions(
     place: &Place,
     location: &Location,
     head: Option<Oid>,

@@ -11,6 +11,7 @@ mod audit_bounds;
 mod browser;
 mod canary;
 mod cassette;
+mod change;
 mod check;
 mod cli;
 mod cloudevents;
