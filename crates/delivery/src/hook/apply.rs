@@ -5,7 +5,7 @@
 //! in one step. What was exchanged is compared with what was merged from; when an editor saved in between, that newer text
 //! is merged and exchanged again. When it recovers: the next run of any hook finishes what is written down; a file that already
 //! has its fix is left alone. On first start there is nothing to finish.
-//! What was there stays beside the file for a moment longer ([`settle`]): an editor that had it open may still write into it.
+//! What was there stays beside the file for a moment longer ([`Tree::settle`]): an editor that had it open may still write into it.
 //! Where the owner edited the same lines, his lines stay in the work tree and the fix is only staged; it is told. So it is
 //! where a filter makes the file: one that cannot be turned back would lose what only the file has (the results in a
 //! notebook), and one of the repository's own settings is not run.
