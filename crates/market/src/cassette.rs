@@ -5,12 +5,18 @@
 //! One recording makes it run offline and the same each time. A cassette is committed beside the tests, so
 //! it is text whose lines change where an answer changes: calls stand by address, a body in pieces of a row.
 //! What is kept: calls that the catalog knows as reading data. Of everything else, an order above all,
-//! only the host and how many there were. Keys never: [`crate::redact`].
+//! only the host and how many there were. What was said on streams is kept connection by connection, in its
+//! sequence. Keys never: [`crate::redact`].
 //! Not here: who makes the calls (the proxy of `exec`), where the file lies.
 
 pub mod call;
+pub mod listening;
 pub mod player;
 pub mod recorder;
+pub mod reel;
+mod spoken;
+pub mod stream;
+pub mod tap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,9 +26,13 @@ use tradewind_host::egress::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 pub use call::Subject;
 pub use player::{Played, Player, Refusal};
 pub use recorder::Recorder;
+pub use reel::{Next, Reel};
+pub use stream::{Ending, From, RecordedStream};
 
-/// Version of the format that is written.
-pub const SCHEMA_VERSION: u32 = 1;
+/// Newest version of the format.
+pub const SCHEMA_VERSION: u32 = 2;
+/// The version without streams. A recording without any is still written in it: nothing in it is new.
+const WITHOUT_STREAMS: u32 = 1;
 /// Upper bound on a file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// What every cassette says of itself.
@@ -46,6 +56,9 @@ pub struct Cassette {
     pub redacted: Vec<Redacted>,
     /// Calls by address; those of one address in the sequence in which they were made.
     pub calls: Vec<Recorded>,
+    /// Connections to streams by address; those of one address in the sequence in which they were opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<RecordedStream>,
 }
 
 /// Calls that were made and are not in the cassette; nothing of their content.
@@ -70,8 +83,11 @@ pub enum Why {
     HasBody,
     /// Its answer is compressed or no text: what cannot be read cannot be cleaned.
     NotText,
-    /// The connection was carried unread: a stream, or a host that judges a client by its TLS.
+    /// The connection was carried unread: to a host that judges a client by its TLS, or at a port that is not
+    /// the catalog's.
     CarriedUnread,
+    /// The provider did not open a stream.
+    NotOpened,
     /// The cassette is full.
     Full,
     /// The program used more different keys than can be watched.
@@ -84,8 +100,9 @@ impl Why {
         match self {
             Self::NotData => "is no call for data",
             Self::HasBody => "asks for data with a body",
-            Self::NotText => "has an answer that is no plain text",
+            Self::NotText => "has an answer or a message that is no plain text",
             Self::CarriedUnread => "was carried unread",
+            Self::NotOpened => "was to open a stream and was refused",
             Self::Full => "no longer fits",
             Self::TooManyKeys => "came after more keys than can be watched",
         }
@@ -151,6 +168,14 @@ pub enum CassetteError {
     /// A newer program wrote it.
     #[error("it has version {0}, and this program reads up to {SCHEMA_VERSION}")]
     Version(u32),
+    /// A stream in it cannot be played.
+    #[error("stream {place} cannot be played: {what}")]
+    Stream {
+        /// Which, from 1.
+        place: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// A call in it cannot be played.
     #[error("call {place} cannot be played: {what}")]
     Call {
@@ -178,7 +203,7 @@ impl Cassette {
         if head.kind != KIND {
             return Err(CassetteError::NotOne);
         }
-        if head.schema_version != SCHEMA_VERSION {
+        if !(WITHOUT_STREAMS..=SCHEMA_VERSION).contains(&head.schema_version) {
             return Err(CassetteError::Version(head.schema_version));
         }
         let cassette: Self = serde_json::from_slice(bytes).map_err(CassetteError::Form)?;
@@ -195,6 +220,12 @@ impl Cassette {
             }
             if call.header_map().is_none() {
                 return Err(wrong("a header has no name or holds what no header can"));
+            }
+        }
+        for (index, stream) in cassette.streams.iter().enumerate() {
+            if let Some(what) = stream.fault() {
+                let place = index + 1;
+                return Err(CassetteError::Stream { place, what });
             }
         }
         Ok(cassette)
@@ -271,10 +302,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_cassette_that_was_changed_by_hand_is_read_or_refused(
-            at in 0..4_000_usize,
+            at in 0..6_000_usize,
             piece in "[\\PC\\n\"{}\\[\\],:0-9]{0,12}",
         ) {
-            let mut text = include_str!("../tests/cassette.json").to_owned();
+            let mut text = include_str!("../tests/cassette-2.json").to_owned();
             let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
             text.insert_str(at, &piece);
             if let Ok(cassette) = Cassette::parse(text.as_bytes()) {
@@ -298,6 +329,19 @@ mod tests {
     }
 
     #[test]
+    fn a_cassette_of_version_2_is_read_for_ever() {
+        let text = include_str!("../tests/cassette-2.json");
+        let cassette = Cassette::parse(text.as_bytes()).unwrap();
+        assert_eq!(cassette.streams.len(), 2);
+        assert_eq!(cassette.to_text(), text);
+        let broken = text.replace("\"< [{", "\"[{");
+        assert_eq!(
+            Cassette::parse(broken.as_bytes()).unwrap_err().to_string(),
+            "stream 1 cannot be played: a line of its frames begins with neither `> ` nor `< `"
+        );
+    }
+
+    #[test]
     fn the_page_about_the_format_names_every_field_and_every_reason() {
         let page = include_str!("../../../docs/reference/cassette.md");
         let call = Recorded {
@@ -317,9 +361,26 @@ mod tests {
             Why::HasBody,
             Why::NotText,
             Why::CarriedUnread,
+            Why::NotOpened,
             Why::Full,
             Why::TooManyKeys,
         ];
+        let ends = [
+            Ending::Open,
+            Ending::Cut,
+            Ending::Full,
+            stream::closed(Some((1000, String::new()))),
+        ];
+        let streams = ends.map(|end| RecordedStream {
+            provider: String::new(),
+            host: String::new(),
+            path: String::new(),
+            query: Vec::new(),
+            opened_at: Timestamp::UNIX_EPOCH,
+            protocol: None,
+            frames: Vec::new(),
+            end,
+        });
         let cassette = Cassette {
             schema_version: SCHEMA_VERSION,
             kind: KIND.to_owned(),
@@ -334,6 +395,7 @@ mod tests {
                 times: 1,
             }],
             calls: vec![call],
+            streams: streams.into(),
         };
         let text = cassette.to_text() + &serde_json::to_string(&whys).unwrap();
         let mut words: Vec<_> = text.split('"').skip(1).step_by(2).collect();
@@ -359,7 +421,7 @@ mod tests {
         );
         assert_eq!(
             is(r#"{"schema_version": 7, "kind": "tradewind-cassette", "more": 1}"#),
-            "it has version 7, and this program reads up to 1"
+            "it has version 7, and this program reads up to 2"
         );
         assert_eq!(
             is(r#"{"schema_version": 1, "kind": "tradewind-cassette", "calls": []}"#),

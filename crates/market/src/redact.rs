@@ -79,6 +79,13 @@ fn is_telling_header(name: &str) -> bool {
 
 /// Says whether a parameter of that name, which the catalog does not know, holds a key: `apiKey`, `my_token`.
 pub(crate) fn is_telling(name: &str) -> bool {
+    words_of(name)
+        .iter()
+        .any(|word| TELLING_WORDS.contains(&word.as_str()))
+}
+
+/// Returns the words of a name in small letters: of `apiKey` and of `api_key` they are `api` and `key`.
+pub(crate) fn words_of(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;
     for c in name.chars() {
@@ -94,8 +101,11 @@ pub(crate) fn is_telling(name: &str) -> bool {
         was_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
     }
     words
-        .iter()
-        .any(|word| TELLING_WORDS.contains(&word.as_str()))
+}
+
+/// Returns what stands in place of a key that was under `name`.
+pub(crate) fn placeholder_of(name: &str) -> String {
+    format!("{PLACEHOLDER}-{}", plain(name))
 }
 
 /// Values to look for. Its `Debug` prints placeholders only.
@@ -184,7 +194,7 @@ impl Secrets {
         }
         for (name, value) in query {
             if is_telling(name) && !is_parameter(provider, name) {
-                self.add(value, &format!("{PLACEHOLDER}-{}", plain(name)));
+                self.add(value, &placeholder_of(name));
             }
         }
     }
@@ -194,9 +204,16 @@ impl Secrets {
         self.is_full
     }
 
+    /// Adds values that stood where keys do, each with what stands there now.
+    pub(crate) fn add_found(&mut self, keys: &[(String, String)]) {
+        for (value, placeholder) in keys {
+            self.add(value, placeholder);
+        }
+    }
+
     /// Adds what a header holds: all of it, each of its words, and what a word says decoded.
     fn add_words(&mut self, value: &str, name: &str) {
-        let placeholder = format!("{PLACEHOLDER}-{}", plain(name));
+        let placeholder = placeholder_of(name);
         self.add(value, &placeholder);
         for word in value.split([' ', ';', ',', '=']) {
             self.add(word, &placeholder);

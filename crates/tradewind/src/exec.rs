@@ -8,6 +8,7 @@
 pub(crate) mod authority;
 pub(crate) mod door;
 pub(crate) mod environment;
+mod frames;
 pub(crate) mod proxy;
 pub(crate) mod shadow;
 pub(crate) mod straight;

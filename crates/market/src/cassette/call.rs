@@ -7,10 +7,12 @@ use tradewind_catalog::Catalog;
 use tradewind_catalog::access::How;
 use tradewind_catalog::catalog::Target;
 use tradewind_catalog::endpoint::Method as Declared;
+use tradewind_catalog::host::Role;
+use tradewind_catalog::provider::Provider;
 use tradewind_catalog::url::Address;
 use tradewind_host::egress::Method;
 
-use super::Why;
+use super::{Why, spoken};
 use crate::pass::Call;
 use crate::redact::{Cleaner, is_parameter, is_telling};
 
@@ -50,23 +52,43 @@ impl Subject {
         if !call.body.is_empty() {
             return Err(Why::HasBody);
         }
-        let is_key = |name: &str| {
+        Ok(Self::at(provider, address))
+    }
+
+    /// Reads the address of a stream.
+    ///
+    /// # Errors
+    /// Why it is not recorded: no provider pushes data there, or its path is one user's own.
+    pub fn of_stream(catalog: &Catalog, host: &str, path_and_query: &str) -> Result<Self, Why> {
+        let address = Address::parse(&url(host, path_and_query)).ok_or(Why::NotData)?;
+        let (provider, known) = catalog.by_host(host).ok_or(Why::NotData)?;
+        if known.role != Role::Stream || spoken::has_key(&address.path) {
+            return Err(Why::NotData);
+        }
+        Ok(Self::at(provider, address))
+    }
+
+    fn at(provider: &Provider, address: Address) -> Self {
+        let is_key = |name: &String| {
             let mut ways = provider.authentications.iter();
             let travels = ways
                 .any(|way| matches!(&way.how, How::Query { parameter, .. } if parameter == name));
-            travels || (is_telling(name) && !is_parameter(provider, name))
+            let mut streams = provider.streams.iter();
+            travels
+                || streams.any(|stream| stream.query.contains_key(name))
+                || (is_telling(name) && !is_parameter(provider, name))
         };
         let kept = address.query.iter().filter(|(name, _)| !is_key(name));
         let mut query: Vec<_> = kept
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         query.sort();
-        Ok(Self {
+        Self {
             provider: provider.name.clone(),
             host: address.host.as_str().to_owned(),
             path: address.path,
             query,
-        })
+        }
     }
 
     /// Returns it with every key replaced.
@@ -82,25 +104,45 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// Returns its parameters as a person reads them.
+    fn parameters(&self) -> String {
+        if self.query.is_empty() {
+            return String::new();
+        }
+        format!("?{}", self.query.join("&"))
+    }
+
+    /// Returns how a stream at this address is called.
+    pub(super) fn stream_name(&self) -> String {
+        let parameters = self.parameters();
+        format!("the stream wss://{}{}{parameters}", self.host, self.path)
+    }
+}
+
 impl std::fmt::Display for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "GET https://{}{}", self.host, self.path)?;
-        for (index, pair) in self.query.iter().enumerate() {
-            write!(f, "{}{pair}", if index == 0 { '?' } else { '&' })?;
-        }
-        Ok(())
+        let parameters = self.parameters();
+        write!(f, "GET https://{}{}{parameters}", self.host, self.path)
     }
 }
 
 /// Returns the address that a call goes to.
 pub(super) fn url_of(call: &Call) -> String {
-    let slash = if call.path_and_query.starts_with('/') {
+    url(
+        call.host.as_deref().unwrap_or_default(),
+        &call.path_and_query,
+    )
+}
+
+/// Returns the address of a path at a host.
+pub(super) fn url(host: &str, path_and_query: &str) -> String {
+    let slash = if path_and_query.starts_with('/') {
         ""
     } else {
         "/"
     };
-    let host = call.host.as_deref().unwrap_or_default();
-    format!("https://{host}{slash}{}", call.path_and_query)
+    format!("https://{host}{slash}{path_and_query}")
 }
 
 #[cfg(test)]

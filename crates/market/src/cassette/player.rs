@@ -1,5 +1,6 @@
 //! Plays a cassette: answers calls from it, in sequence, and asks nobody.
 //!
+//! A stream is played connection by connection, each in its sequence ([`super::reel`]).
 //! Several answers of one address come in the sequence in which they were recorded; the last one comes again for
 //! whoever asks on (a program that polls asks as often as it has time). What is not in it is refused and
 //! remembered, so that the end of the run can say what was missing.
@@ -13,7 +14,8 @@ use tradewind_catalog::Catalog;
 use tradewind_host::egress::{HeaderMap, StatusCode};
 
 use super::call::Subject;
-use super::{Cassette, Why};
+use super::reel::{Heard, Reel};
+use super::{Cassette, RecordedStream, Why, spoken};
 use crate::pass::Call;
 use crate::redact::{Cleaner, Secrets};
 
@@ -27,6 +29,7 @@ pub struct Player {
     catalog: Arc<Catalog>,
     recorded_at: Timestamp,
     answers: HashMap<Subject, Vec<Played>>,
+    streams: HashMap<Subject, Vec<Arc<RecordedStream>>>,
     state: Mutex<State>,
 }
 
@@ -34,6 +37,7 @@ pub struct Player {
 struct State {
     cleaner: Cleaner,
     next: HashMap<Subject, usize>,
+    next_stream: HashMap<Subject, usize>,
     tally: Tally,
 }
 
@@ -44,6 +48,10 @@ pub struct Tally {
     pub answered: BTreeMap<String, u64>,
     /// Of these, calls that got the last answer once more.
     pub again: u64,
+    /// Connections to streams that were played, by provider.
+    pub streams: BTreeMap<String, u64>,
+    /// Of these, connections that were the last one once more.
+    pub streams_again: u64,
     /// What was asked for and is not there, with what comes close, and how often.
     pub missing: BTreeMap<String, u64>,
     /// What is never played, and how often.
@@ -91,13 +99,20 @@ impl Player {
             };
             answers.entry(call.subject()).or_default().push(played);
         }
+        let mut streams: HashMap<Subject, Vec<Arc<RecordedStream>>> = HashMap::new();
+        for stream in cassette.streams {
+            let of = streams.entry(stream.subject()).or_default();
+            of.push(Arc::new(stream));
+        }
         Some(Self {
             catalog,
             recorded_at: cassette.recorded_at,
             answers,
+            streams,
             state: Mutex::new(State {
                 cleaner: secrets.cleaner()?,
                 next: HashMap::new(),
+                next_stream: HashMap::new(),
                 tally: Tally::default(),
             }),
         })
@@ -119,6 +134,7 @@ impl Player {
             cleaner,
             next,
             tally,
+            ..
         } = &mut *state;
         let subject = match subject {
             Ok(subject) => subject.cleaned(cleaner),
@@ -148,6 +164,68 @@ impl Player {
         played
             .cloned()
             .ok_or_else(|| Refusal::Missing(String::new()))
+    }
+
+    /// Opens a stream at `host`.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn open(&self, host: &str, path_and_query: &str) -> Result<Reel, Refusal> {
+        let subject = Subject::of_stream(&self.catalog, host, path_and_query);
+        let mut state = self.state();
+        let State {
+            cleaner,
+            next_stream,
+            tally,
+            ..
+        } = &mut *state;
+        let subject = match subject {
+            Ok(subject) => subject.cleaned(cleaner),
+            Err(why) => {
+                // A part of its path may be a key.
+                let what = format!("a stream of {host}");
+                count(&mut tally.refused, &what);
+                return Err(Refusal::Never {
+                    what: bounded(&what),
+                    why,
+                });
+            }
+        };
+        let at = next_stream.entry(subject.clone()).or_default();
+        let there = self.streams.get(&subject);
+        let Some(stream) = there.and_then(|all| all.get(*at).or(all.last())) else {
+            let what = subject.stream_name();
+            count(&mut tally.missing, &what);
+            return Err(Refusal::Missing(bounded(&what)));
+        };
+        if there.is_some_and(|all| *at >= all.len()) {
+            tally.streams_again += 1;
+        }
+        *at = (*at).saturating_add(1);
+        *tally.streams.entry(subject.provider).or_default() += 1;
+        Ok(Reel::new(Arc::clone(stream)))
+    }
+
+    /// Takes what the program said on a stream.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it did not say it when it was recorded.
+    pub fn hear(&self, reel: &mut Reel, text: &str) -> Result<(), Refusal> {
+        let spoken = spoken::read(text);
+        let mut state = self.state();
+        let text = state.cleaner.clean(&spoken.text);
+        if reel.hear(&text) != Heard::Missing {
+            return Ok(());
+        }
+        let what = format!("{text}, said to {}", reel.stream.subject().stream_name());
+        count(&mut state.tally.missing, &what);
+        Err(Refusal::Missing(bounded(&what)))
+    }
+
+    /// Notes that the program said to a stream what no recording has: no text.
+    pub fn cannot_hear(&self, reel: &Reel) {
+        let what = format!("bytes, said to {}", reel.stream.subject().stream_name());
+        count(&mut self.state().tally.missing, &what);
     }
 
     /// Notes that a connection to `host` was refused: what goes over it could not be played.
@@ -208,7 +286,7 @@ mod tests {
     use tradewind_host::egress::Method;
 
     use super::super::call::tests::call;
-    use super::super::{By, Recorded};
+    use super::super::{By, Ending, Next, Recorded};
     use super::*;
 
     const HOST: &str = "data.alpaca.markets";
@@ -236,6 +314,7 @@ mod tests {
             left_out: Vec::new(),
             redacted: Vec::new(),
             calls,
+            streams: Vec::new(),
         };
         Player::new(Arc::new(Catalog::builtin()), cassette, secrets).unwrap()
     }
@@ -316,5 +395,61 @@ mod tests {
         );
         let query = "symbols=AAPL&timeframe=1Day&asof=key-of-the-one-who-plays";
         assert_eq!(body(&player, query).unwrap(), "1");
+    }
+
+    const STREAM: &str = "stream.data.alpaca.markets";
+
+    fn listener(secrets: &Secrets) -> Player {
+        let text = include_str!("../../tests/cassette-2.json");
+        let cassette = Cassette::parse(text.as_bytes()).unwrap();
+        Player::new(Arc::new(Catalog::builtin()), cassette, secrets).unwrap()
+    }
+
+    #[test]
+    fn connections_come_in_sequence_and_the_last_one_again() {
+        let player = listener(&Secrets::default());
+        let mut first = player.open(STREAM, "/v2/iex?apiKey=mine").unwrap();
+        assert!(matches!(first.next(), Next::Say(text) if text.contains("connected")));
+        let own = r#"{"secret":"7","key":"another-key","action":"auth"}"#;
+        player.hear(&mut first, own).unwrap();
+        assert!(matches!(first.next(), Next::Say(text) if text.contains("authenticated")));
+        assert_eq!(first.next(), Next::Wait);
+        for _ in 0..2 {
+            let mut last = player.open(STREAM, "/v2/iex").unwrap();
+            assert_eq!(last.protocol(), Some("json"));
+            assert_eq!(last.next(), Next::End(Ending::Open));
+        }
+        let tally = player.tally();
+        assert_eq!((tally.streams["alpaca"], tally.streams_again), (3, 1));
+        assert!(tally.missing.is_empty() && tally.refused.is_empty());
+    }
+
+    #[test]
+    fn a_subscription_that_was_not_recorded_is_named_without_keys() {
+        let secrets = Secrets::of_environment(Catalog::builtin_shared(), |name| {
+            (name == "APCA_API_KEY_ID").then(|| "key-of-the-one-who-plays".to_owned())
+        });
+        let player = listener(&secrets);
+        let mut reel = player.open(STREAM, "/v2/iex").unwrap();
+        let other = r#"{"action":"subscribe","trades":["key-of-the-one-who-plays"]}"#;
+        assert_eq!(
+            player.hear(&mut reel, other).unwrap_err().to_string(),
+            "{\"action\":\"subscribe\",\"trades\":[\"REDACTED-alpaca-key\"]}, said to the stream \
+             wss://stream.data.alpaca.markets/v2/iex is not in the cassette"
+        );
+        let missing = player.open(STREAM, "/v2/sip?b=2&a=1").unwrap_err();
+        assert_eq!(
+            missing.to_string(),
+            "the stream wss://stream.data.alpaca.markets/v2/sip?a=1&b=2 is not in the cassette"
+        );
+        let never = player
+            .open("paper-api.alpaca.markets", "/stream")
+            .unwrap_err();
+        assert_eq!(
+            never.to_string(),
+            "a stream of paper-api.alpaca.markets is no call for data, and nothing is sent while a cassette is played"
+        );
+        let tally = player.tally();
+        assert_eq!((tally.missing.len(), tally.refused.len()), (2, 1));
     }
 }

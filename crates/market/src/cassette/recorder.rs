@@ -1,8 +1,9 @@
-//! Records: every call for data that a program makes, in memory, until it ends.
+//! Records: every call for data that a program makes, and every stream it listens to, in memory, until it ends.
 //!
 //! Why only then: a key that the program uses last may stand in the first answer, so nothing is written down before
 //! all of them are known. The bound on what is kept is a bound on memory. A call whose answer never came
-//! is not in the cassette: its program went on without it.
+//! is not in the cassette: its program went on without it. Not here: what of a stream is kept
+//! ([`super::listening`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,10 @@ use tradewind_core::Clock;
 use tradewind_host::egress::{HeaderMap, StatusCode};
 
 use super::call::{Subject, url_of};
-use super::{By, Cassette, KIND, LeftOut, Recorded, Redacted, SCHEMA_VERSION, Why, pieces};
+use super::{
+    By, Cassette, KIND, LeftOut, Recorded, RecordedStream, Redacted, SCHEMA_VERSION,
+    WITHOUT_STREAMS, Why, listening, pieces,
+};
 use crate::pass::Call;
 use crate::redact::{Cleaner, Secrets};
 
@@ -48,13 +52,18 @@ pub struct Recorder {
     tape: Mutex<Tape>,
 }
 
+/// What was recorded so far.
 #[derive(Debug, Default)]
-struct Tape {
+pub(super) struct Tape {
     next: u64,
     calls: Vec<Taken>,
-    bytes: usize,
+    /// Connections to streams, in the sequence in which they were begun.
+    pub(super) streams: BTreeMap<u64, listening::Taken>,
+    /// Of both, and of messages on streams.
+    pub(super) bytes: usize,
+    pub(super) frames: usize,
     left_out: BTreeMap<(String, Why), u64>,
-    secrets: Secrets,
+    pub(super) secrets: Secrets,
 }
 
 /// A call whose answer is awaited.
@@ -109,13 +118,10 @@ impl Recorder {
             tape.secrets.add_request(provider, &call.headers, &query);
         }
         match subject {
-            Ok(subject) => {
-                tape.next += 1;
-                Some(Awaited {
-                    number: tape.next,
-                    subject,
-                })
-            }
+            Ok(subject) => Some(Awaited {
+                number: tape.number(),
+                subject,
+            }),
             Err(why) => {
                 tape.leave_out(host, why);
                 None
@@ -164,6 +170,11 @@ impl Recorder {
         }
     }
 
+    /// Notes a call to a host where only streams are data.
+    pub fn not_data(&self, host: &str) {
+        self.tape().leave_out(host, Why::NotData);
+    }
+
     /// Notes a connection to a host of the catalog that was carried unread.
     pub fn carried_unread(&self, host: &str, connections: u64) {
         let mut tape = self.tape();
@@ -185,6 +196,9 @@ impl Recorder {
             secrets.add_by_look("answer.json", &body);
             secrets.add_by_look("headers.txt", &headers);
         }
+        for taken in tape.streams.values() {
+            secrets.add_by_look("answer.json", &cleaner.clean(&taken.text()));
+        }
         let mut cleaner = secrets.cleaner()?;
         let mut calls: Vec<_> = tape
             .calls
@@ -193,33 +207,57 @@ impl Recorder {
             .collect();
         // The sequence of what was asked at once differs from run to run; that of one address counts.
         calls.sort_by_cached_key(Recorded::subject);
+        let streams = tape.streams.values();
+        let mut streams: Vec<_> = streams.map(|taken| taken.written(&mut cleaner)).collect();
+        streams.sort_by_cached_key(RecordedStream::subject);
         let left_out = tape.left_out.iter().map(|((host, why), calls)| LeftOut {
             host: cleaner.clean(host),
             why: *why,
             calls: *calls,
         });
-        let left_out = left_out.collect();
+        let left_out: Vec<_> = left_out.collect();
+        // A program that knows no streams reads what has none.
+        let is_newer = !streams.is_empty() || left_out.iter().any(|out| out.why == Why::NotOpened);
         let redacted = cleaner.replaced().map(|(placeholder, times)| Redacted {
             placeholder: placeholder.to_owned(),
             times,
         });
         Some(Cassette {
-            schema_version: SCHEMA_VERSION,
+            schema_version: if is_newer {
+                SCHEMA_VERSION
+            } else {
+                WITHOUT_STREAMS
+            },
             kind: KIND.to_owned(),
             recorded_at: self.started,
             redacted: redacted.collect(),
             left_out,
             calls,
+            streams,
         })
     }
 
-    fn tape(&self) -> MutexGuard<'_, Tape> {
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn tape(&self) -> MutexGuard<'_, Tape> {
         self.tape.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Tape {
-    fn leave_out(&mut self, host: &str, why: Why) {
+    /// Returns a number that is larger than every one before it.
+    pub(super) fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    pub(super) fn leave_out(&mut self, host: &str, why: Why) {
         let key = (host.to_owned(), why);
         if self.left_out.len() < MAX_HOSTS || self.left_out.contains_key(&key) {
             *self.left_out.entry(key).or_default() += 1;
@@ -262,7 +300,7 @@ fn lines(headers: &HeaderMap, cleaner: &mut Cleaner) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use tradewind_host::egress::{HeaderName, HeaderValue, Method as Http};
 
     use super::super::call::tests::call;
@@ -280,7 +318,7 @@ mod tests {
         }
     }
 
-    fn recorder() -> Recorder {
+    pub(in super::super) fn recorder() -> Recorder {
         let secrets = Secrets::of_environment(Catalog::builtin_shared(), |name| {
             (name == "APCA_API_KEY_ID").then(|| "key-in-a-variable".to_owned())
         });

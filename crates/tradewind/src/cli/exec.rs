@@ -50,10 +50,11 @@ hook on PYTHONPATH leads aiohttp and ccxt's asynchronous half there too, and a l
 https of a Node that reads no such variables; the end says whom they led. The authority is made for this one run, in
 memory.
 
-A recording holds calls for data and their answers, without keys; orders and everything else are never in it. While it
-is played nothing leaves this machine through the gateway, what is not in it is refused with status 599, and the
-command ends with 1. Streams are carried unread, so no recording has their frames. TRADEWIND_REPLAY_CLOCK holds the time at
-which the recording began, while it is made and when it is played; nothing forces a program to use it.
+A recording holds calls for data and their answers, and what was said on streams, without keys; orders, accounts and
+everything else are never in it. While it is played nothing leaves this machine through the gateway, what is not in it
+is refused with status 599 (on a stream with code 4599), and the command ends with 1. What came on a stream comes again
+in its sequence, each part once the program has said what it had said before it. TRADEWIND_REPLAY_CLOCK holds the time
+at which the recording began, while it is made and when it is played; nothing forces a program to use it.
 
 With --shadow each call has its own key, its own connection and no pacing; what is counted is this program's alone.
 
@@ -150,6 +151,7 @@ pub(crate) async fn run(place: &Place, args: Args) -> Outcome {
         catalog,
         authority,
         way,
+        straight: straight()?,
         allowed,
         sandbox: market::sandbox()?,
         consumer,
@@ -194,20 +196,17 @@ async fn way(
     supervisor: &Supervisor,
 ) -> Result<Way, Failure> {
     if let Some(path) = &args.replay {
-        return tape::replay(catalog, &place.cwd().join(path)).map(Way::Replay);
+        return tape::replay(catalog, &place.cwd().join(path))
+            .map(|player| Way::Replay(Arc::new(player)));
     }
     if args.shadow {
         let quota = settings::Settings::load(catalog)?.quota;
-        let straight = match market::sandbox()? {
-            Some(address) => {
-                market::say_sandbox(address);
-                Straight::to_sandbox(address)
-            }
-            None => Straight::to_hosts().map_err(|e| Failure::from_error(Exit::Outside, &e))?,
-        };
+        if let Some(address) = market::sandbox()? {
+            market::say_sandbox(address);
+        }
         let uptime = Arc::new(SystemUptime::new());
         let rehearsal = Rehearsal::new(Arc::clone(catalog), quota, uptime);
-        let shadow = Shadow::new(Arc::clone(catalog), straight, rehearsal);
+        let shadow = Shadow::new(Arc::clone(catalog), straight()?, rehearsal);
         return Ok(Way::Shadow(shadow));
     }
     let recorder = match &args.record {
@@ -216,9 +215,17 @@ async fn way(
     };
     let door = door(place, supervisor).await?;
     Ok(match recorder {
-        Some(recorder) => Way::Record(door, recorder),
+        Some(recorder) => Way::Record(door, Arc::new(recorder)),
         None => Way::Gateway(door),
     })
+}
+
+/// Finds the way to hosts themselves, for what the gateway does not answer.
+fn straight() -> Result<Straight, Failure> {
+    match market::sandbox()? {
+        Some(address) => Ok(Straight::to_sandbox(address)),
+        None => Straight::to_hosts().map_err(|e| Failure::from_error(Exit::Outside, &e)),
+    }
 }
 
 /// Writes down what was recorded, says what happened, and whether something is amiss with it.

@@ -1,7 +1,8 @@
 //! The proxy of `exec`: hosts of the catalog are answered by the gateway, everything else goes through.
 //!
 //! What it answers itself: `CONNECT` to a data, broker or practice host of the catalog, with a certificate of the
-//! run's authority, and every call inside. What it only carries: hosts of nobody, streams, and hosts that
+//! run's authority, and every call inside. What it only carries: hosts of nobody, streams that are neither
+//! recorded nor played, and hosts that
 //! judge a client by its TLS (these are counted; with a sandbox they end there). Who may use it: whoever has the run's password; another
 //! program on this machine does not. When it ends: with the run.
 
@@ -31,6 +32,8 @@ use tradewind_market::cassette::Recorder;
 use tradewind_quota::Urgency;
 
 use super::authority::{Authority, AuthorityError};
+use super::frames::is_handshake;
+use super::straight::Straight;
 use super::way::{Asked, Way};
 use crate::http::problem;
 
@@ -42,6 +45,8 @@ const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Carried {
     /// Calls that the gateway answered, by provider.
     pub(crate) answered: BTreeMap<String, u64>,
+    /// WebSockets that went straight to their hosts, and whose bytes were seen on the way, by host.
+    pub(crate) streams: BTreeMap<String, u64>,
     /// Connections that were only carried, by host.
     pub(crate) tunnelled: BTreeMap<String, u64>,
     /// Connections that were refused because nothing may leave this machine, by host.
@@ -58,6 +63,7 @@ struct Shared {
     catalog: Arc<Catalog>,
     authority: Authority,
     way: Way,
+    straight: Straight,
     /// Hosts that are reached although nothing else is.
     allowed: Vec<String>,
     /// Where connections to hosts of the catalog end that are carried unread, instead of there.
@@ -70,11 +76,21 @@ struct Shared {
     supervisor: Supervisor,
 }
 
+/// A host of the catalog whose calls are answered here.
+#[derive(Clone)]
+struct Governed {
+    provider: String,
+    host: String,
+    port: u16,
+    is_stream: bool,
+}
+
 /// What a proxy is made of.
 pub(crate) struct Parts {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) authority: Authority,
     pub(crate) way: Way,
+    pub(crate) straight: Straight,
     pub(crate) allowed: Vec<String>,
     pub(crate) sandbox: Option<SocketAddr>,
     pub(crate) consumer: String,
@@ -95,6 +111,7 @@ impl Proxy {
                 catalog: parts.catalog,
                 authority: parts.authority,
                 way: parts.way,
+                straight: parts.straight,
                 allowed: parts.allowed,
                 sandbox: parts.sandbox,
                 consumer: parts.consumer,
@@ -211,7 +228,7 @@ impl Proxy {
             return self.connect(request, &address, governed);
         }
         match governed {
-            Some((provider, host)) => self.call(&provider, &host, request).await,
+            Some(governed) => self.call(&governed, request).await,
             None => self.forward(request).await,
         }
     }
@@ -226,15 +243,26 @@ impl Proxy {
             == crate::http::guard::digest(&wanted)
     }
 
-    /// Returns whose host it is when the gateway answers for it: its provider and its name.
-    fn governed(&self, address: &Address) -> Option<(String, String)> {
+    /// Returns whose host it is when its calls are answered here and not only carried.
+    fn governed(&self, address: &Address) -> Option<Governed> {
         let name = address.host();
         let (provider, host) = self.shared.catalog.by_host(name)?;
-        let is_ours = host.role != Role::Stream
-            && !provider.judges_tls_fingerprint
+        let port = address.port_u16().unwrap_or(443);
+        let is_stream = host.role == Role::Stream;
+        let is_ours = if is_stream {
+            // Nobody looks into a stream but who writes it down.
+            matches!(self.shared.way, Way::Record(..) | Way::Replay(_))
+                && host.ports.contains(&port)
+        } else {
             // Calls leave for the usual port; another one is another service.
-            && address.port_u16().is_none_or(|port| port == 443);
-        is_ours.then(|| (provider.name.clone(), name.to_ascii_lowercase()))
+            port == 443
+        };
+        (is_ours && !provider.judges_tls_fingerprint).then(|| Governed {
+            provider: provider.name.clone(),
+            host: name.to_ascii_lowercase(),
+            port,
+            is_stream,
+        })
     }
 
     /// Refuses what would leave this machine while a cassette is played.
@@ -265,7 +293,7 @@ impl Proxy {
         self,
         request: Request<Incoming>,
         address: &Address,
-        governed: Option<(String, String)>,
+        governed: Option<Governed>,
     ) -> Response<Body> {
         let address = address.to_string();
         let proxy = self.clone();
@@ -280,7 +308,7 @@ impl Proxy {
             };
             let carried = async {
                 match governed {
-                    Some((provider, host)) => proxy.end_tls(upgraded, provider, host).await,
+                    Some(governed) => proxy.end_tls(upgraded, governed).await,
                     None => proxy.tunnel(upgraded, &address).await,
                 }
             };
@@ -293,9 +321,10 @@ impl Proxy {
         Response::new(Body::empty())
     }
 
-    /// Answers TLS as `host` and takes every call inside to the gateway.
-    async fn end_tls(self, upgraded: Upgraded, provider: String, host: String) {
-        let config = match self.shared.authority.server(&host) {
+    /// Answers TLS as that host and takes every call inside.
+    async fn end_tls(self, upgraded: Upgraded, governed: Governed) {
+        let host = governed.host.as_str();
+        let config = match self.shared.authority.server(host) {
             Ok(config) => config,
             Err(error @ (AuthorityError::Make(_) | AuthorityError::Tls(_))) => {
                 tracing::warn!(%error, host, "no certificate for a host of the catalog");
@@ -314,33 +343,49 @@ impl Proxy {
             }
         };
         let service = hyper::service::service_fn(move |request| {
-            let (proxy, provider, host) = (self.clone(), provider.clone(), host.clone());
-            async move { Ok::<_, Infallible>(proxy.call(&provider, &host, request).await) }
+            let (proxy, governed) = (self.clone(), governed.clone());
+            async move { Ok::<_, Infallible>(proxy.call(&governed, request).await) }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .preserve_header_case(true)
             .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
             .await;
         if let Err(error) = served {
             tracing::debug!(%error, "governed connection ended");
         }
     }
 
-    async fn call(&self, provider: &str, host: &str, request: Request<Incoming>) -> Response<Body> {
-        *self
-            .count()
-            .answered
-            .entry(provider.to_owned())
-            .or_default() += 1;
+    async fn call(&self, governed: &Governed, request: Request<Incoming>) -> Response<Body> {
+        let is_replay = matches!(self.shared.way, Way::Replay(_));
+        if is_handshake(&request) && !is_replay {
+            *self
+                .count()
+                .streams
+                .entry(governed.host.clone())
+                .or_default() += 1;
+        } else {
+            let mut carried = self.count();
+            let answered = carried.answered.entry(governed.provider.clone());
+            *answered.or_default() += 1;
+        }
         let asked = Asked {
-            provider,
-            host,
+            provider: &governed.provider,
+            host: &governed.host,
+            port: governed.port,
+            is_stream: governed.is_stream,
             consumer: &self.shared.consumer,
             urgency: self.shared.urgency,
             request,
         };
-        self.shared.way.take(asked, &self.shared.supervisor).await
+        let Shared {
+            way,
+            straight,
+            supervisor,
+            ..
+        } = &*self.shared;
+        way.take(asked, straight, supervisor).await
     }
 
     /// Carries bytes to a host that is nobody's, unread.

@@ -109,7 +109,12 @@ impl Shadow {
         supervisor: &Supervisor,
     ) -> Response<Body> {
         let mut noted = self.begin(host, &request);
-        match self.shared.straight.send(host, request, supervisor).await {
+        match self
+            .shared
+            .straight
+            .send((host, 443), request, supervisor)
+            .await
+        {
             Ok(answer) => {
                 let (mut head, body) = answer.into_parts();
                 // How long this connection is kept, the program's own headers say.

@@ -71,10 +71,11 @@ impl Straight {
         }
     }
 
-    /// Sends one call to `host` and returns its answer as soon as its head is there.
+    /// Sends one call to a host and its port, and returns its answer as soon as its head is there. What is asked to
+    /// become something else, a WebSocket, can become it.
     pub(crate) async fn send(
         &self,
-        host: &str,
+        (host, port): (&str, u16),
         mut request: Request<Incoming>,
         supervisor: &Supervisor,
     ) -> Result<Response<Incoming>, SendError> {
@@ -85,7 +86,7 @@ impl Straight {
         for name in OF_THE_PROXY {
             request.headers_mut().remove(*name);
         }
-        let stream = timeout(CONNECT_LIMIT, self.connect(host))
+        let stream = timeout(CONNECT_LIMIT, self.connect(host, port))
             .await
             .map_err(|_late| SendError::Late(host.to_owned()))??;
         let lost = |error| SendError::Unanswered(host.to_owned(), error);
@@ -96,16 +97,16 @@ impl Straight {
             .map_err(lost)?;
         supervisor.start_once("straight connection", async move {
             // How it ended, the answer says.
-            drop(connection.await);
+            drop(connection.with_upgrades().await);
         });
         sender.send_request(request).await.map_err(lost)
     }
 
-    async fn connect(&self, host: &str) -> Result<Box<dyn Stream>, SendError> {
+    async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Stream>, SendError> {
         let failed = |error| SendError::Connect(host.to_owned(), error);
         let stream = match self.instead {
             Some(address) => TcpStream::connect(address).await,
-            None => TcpStream::connect((host, 443)).await,
+            None => TcpStream::connect((host, port)).await,
         };
         let stream = stream.map_err(failed)?;
         // An answer to a small call must not wait for the next packet.
@@ -197,7 +198,7 @@ mod tests {
             async move { drop(sender.send_request(request).await) },
         );
         let incoming = told.recv().await.unwrap();
-        straight.send(to, incoming, &supervisor).await
+        straight.send((to, 443), incoming, &supervisor).await
     }
 
     #[tokio::test]

@@ -2,7 +2,10 @@
 //! host itself in shadow mode.
 //!
 //! Why one place: whatever the mode, an order is judged by the same rule. A recording changes nothing of a
-//! call, a cassette lets none out, and shadow mode does not even read it.
+//! call, a cassette lets none out, and shadow mode does not even read it. A WebSocket is no call: it goes straight
+//! to its host, or into a recording, or comes out of a cassette ([`super::frames`]).
+
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -13,7 +16,9 @@ use tradewind_market::pass::Call;
 use tradewind_quota::Urgency;
 
 use super::door::Door;
+use super::frames;
 use super::shadow::Shadow;
+use super::straight::Straight;
 use crate::http::problem;
 
 /// Upper bound on the body of a call that is read, in bytes.
@@ -29,9 +34,9 @@ pub(crate) enum Way {
     /// The gateway answers.
     Gateway(Door),
     /// The gateway answers, and what it says is written down.
-    Record(Door, Recorder),
+    Record(Door, Arc<Recorder>),
     /// A cassette answers, and nobody is asked.
-    Replay(Player),
+    Replay(Arc<Player>),
     /// The host itself answers, and what the gateway would have done is counted.
     Shadow(Shadow),
 }
@@ -43,6 +48,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) provider: &'a str,
     /// The host.
     pub(crate) host: &'a str,
+    /// Its port.
+    pub(crate) port: u16,
+    /// Whether it is there to push data.
+    pub(crate) is_stream: bool,
     /// Who calls, in a word.
     pub(crate) consumer: &'a str,
     /// How urgent it is.
@@ -53,7 +62,40 @@ pub(crate) struct Asked<'a> {
 
 impl Way {
     /// Takes a call to whoever answers it and returns what came back, problems included.
-    pub(crate) async fn take(&self, asked: Asked<'_>, supervisor: &Supervisor) -> Response<Body> {
+    pub(crate) async fn take(
+        &self,
+        asked: Asked<'_>,
+        straight: &Straight,
+        supervisor: &Supervisor,
+    ) -> Response<Body> {
+        let there = (asked.host, asked.port);
+        if frames::is_handshake(&asked.request) {
+            return match self {
+                Self::Replay(player) => {
+                    frames::play(player, asked.host, asked.request, supervisor.token()).await
+                }
+                Self::Record(_, recorder) => {
+                    frames::carry(straight, there, asked.request, Some(recorder), supervisor).await
+                }
+                Self::Gateway(_) | Self::Shadow(_) => {
+                    frames::carry(straight, there, asked.request, None, supervisor).await
+                }
+            };
+        }
+        if let (true, Self::Record(_, recorder)) = (asked.is_stream, self) {
+            // Nothing but handshakes is data there.
+            return match straight.send(there, asked.request, supervisor).await {
+                Ok(answer) => {
+                    recorder.not_data(asked.host);
+                    answer.map(Body::new)
+                }
+                Err(error) => problem(
+                    StatusCode::BAD_GATEWAY,
+                    "the host was not heard",
+                    &error.to_string(),
+                ),
+            };
+        }
         if let Self::Shadow(shadow) = self {
             return shadow.take(asked.host, asked.request, supervisor).await;
         }
@@ -123,10 +165,6 @@ async fn record(door: &Door, recorder: &Recorder, call: Call) -> Response<Body> 
 }
 
 fn played(played: Result<Played, Refusal>) -> Response<Body> {
-    let refused = |title: &str, detail: &str| {
-        let status = StatusCode::from_u16(NOT_PLAYED).unwrap_or(StatusCode::NOT_IMPLEMENTED);
-        problem(status, title, detail)
-    };
     match played {
         Ok(Played {
             status,
@@ -142,13 +180,18 @@ fn played(played: Result<Played, Refusal>) -> Response<Body> {
             );
             response
         }
-        Err(refusal @ Refusal::Missing(_)) => refused(
-            &refusal.to_string(),
-            "record it again: `tradewind exec --record FILE -- COMMAND`",
-        ),
-        Err(refusal @ Refusal::Never { .. }) => refused(
-            &refusal.to_string(),
-            "let a test stand in for the broker, or run it against the sandbox: `tradewind sandbox`",
-        ),
+        Err(refusal) => refused(&refusal),
     }
+}
+
+/// Says that a cassette has no answer.
+pub(super) fn refused(refusal: &Refusal) -> Response<Body> {
+    let status = StatusCode::from_u16(NOT_PLAYED).unwrap_or(StatusCode::NOT_IMPLEMENTED);
+    let detail = match refusal {
+        Refusal::Missing(_) => "record it again: `tradewind exec --record FILE -- COMMAND`",
+        Refusal::Never { .. } => {
+            "let a test stand in for the broker, or run it against the sandbox: `tradewind sandbox`"
+        }
+    };
+    problem(status, &refusal.to_string(), detail)
 }

@@ -184,10 +184,16 @@ fn what_is_not_in_the_cassette_is_refused_named_and_ends_with_one() {
     );
     assert!(!refused.err.contains("private"), "{refused:#?}");
 
-    // Hosts of nobody and streams are not reached either: curl says 56, the proxy refused.
+    // A stream is no page.
+    let page = ["https://stream.data.alpaca.markets/v2/iex"];
+    let refused = replay(&stranger(), cassette, &ask(&page));
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.out.contains("\"status\":599"), "{refused:#?}");
+
+    // Hosts of nobody and those that are carried unread are not reached either: curl says 56, the proxy refused.
     for host in [
         "https://example.invalid/",
-        "https://stream.data.alpaca.markets/v2/iex",
+        "https://query1.finance.yahoo.com/v8/finance/chart/AAPL",
     ] {
         let said = replay(&stranger(), cassette, &ask(&[host]));
         assert_eq!(said.code, Some(56), "{said:#?}");

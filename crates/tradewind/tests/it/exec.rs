@@ -24,10 +24,12 @@ pub(crate) struct Practice {
 
 impl Practice {
     pub(crate) fn new() -> Self {
+        Self::with(Settings::generous())
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let sandbox = runtime
-            .block_on(Sandbox::start(Settings::generous()))
-            .unwrap();
+        let sandbox = runtime.block_on(Sandbox::start(settings)).unwrap();
         let mut user = User::new();
         user.set("TRADEWIND_SANDBOX", &sandbox.address().to_string());
         user.set("APCA_API_KEY_ID", "key");

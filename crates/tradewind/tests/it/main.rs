@@ -11,6 +11,7 @@ mod audit_bounds;
 mod browser;
 mod canary;
 mod cassette;
+mod cassette_streams;
 mod change;
 mod check;
 mod cli;

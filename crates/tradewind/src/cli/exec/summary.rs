@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tradewind_market::cassette::Why;
+use tradewind_market::cassette::Cassette;
 use tradewind_market::cassette::player::Tally;
 
 use super::tape::Written;
@@ -55,6 +55,7 @@ pub(super) fn say(format: Format, carried: &Carried, led: &BTreeSet<String>, end
             "Led here by a hook, because they read no proxy variables: {led}."
         ));
     }
+    hosts("WebSockets straight to", &carried.streams);
     hosts("Carried unread", &carried.tunnelled);
     hosts(
         "Refused, because nothing leaves this machine",
@@ -109,7 +110,7 @@ fn recorded(path: &Path, written: &Written) {
     if written.is_written {
         note(&format!(
             "Recorded {} into {path}. Play it: `tradewind exec --replay {path} -- COMMAND`.",
-            calls(cassette.calls.len() as u64)
+            held(cassette)
         ));
     } else {
         note(&format!("Nothing was recorded; {path} stays as it was."));
@@ -144,9 +145,27 @@ fn recorded(path: &Path, written: &Written) {
             out.why.as_str()
         ));
     }
-    let is_unread = |why: Why| why == Why::CarriedUnread;
-    if cassette.left_out.iter().any(|out| is_unread(out.why)) {
-        note("Frames of streams are carried unread and are in no cassette.");
+}
+
+/// Says what a recording holds.
+fn held(cassette: &Cassette) -> String {
+    let calls = calls(cassette.calls.len() as u64);
+    let streams = cassette.streams.len() as u64;
+    if streams == 0 {
+        return calls;
+    }
+    let frames = cassette.streams.iter().map(|stream| stream.frames.len());
+    let frames = frames.sum::<usize>();
+    format!(
+        "{calls} and {} with {frames} messages",
+        connections(streams)
+    )
+}
+
+fn connections(count: u64) -> String {
+    match count {
+        1 => "1 stream".to_owned(),
+        count => format!("{count} streams"),
     }
 }
 
@@ -191,12 +210,22 @@ fn shadowed(counts: &BTreeMap<Whose, Counts>) {
 
 fn replayed(path: &Path, tally: &Tally) {
     let path = terminal::word(path.display());
-    if tally.answered.is_empty() {
+    if tally.answered.is_empty() && tally.streams.is_empty() {
         note(&format!("No call was answered from {path}."));
-    } else {
+    } else if !tally.answered.is_empty() {
         note(&format!(
             "Answered from {path}: {}. Nothing left this machine for a provider.",
             by_provider(&tally.answered)
+        ));
+    }
+    for (provider, count) in &tally.streams {
+        let streams = connections(*count);
+        note(&format!("Played from {path}: {streams} of {provider}."));
+    }
+    if tally.streams_again > 0 {
+        note(&format!(
+            "{} streams were opened more often than recorded and were the last one again.",
+            tally.streams_again
         ));
     }
     if tally.again > 0 {
@@ -229,6 +258,7 @@ fn as_json(carried: &Carried, led: &BTreeSet<String>, ended: &Ended<'_>) -> Valu
         "schema_version": 1,
         "mode": "gateway",
         "answered": carried.answered,
+        "streams": carried.streams,
         "carried_unread": carried.tunnelled,
         "refused": carried.refused,
         "led_by_a_hook": led,
@@ -241,6 +271,7 @@ fn as_json(carried: &Carried, led: &BTreeSet<String>, ended: &Ended<'_>) -> Valu
                 "path": path.display().to_string(),
                 "is_written": written.is_written,
                 "calls": written.cassette.calls.len(),
+                "streams": written.cassette.streams.len(),
                 "left_out": written.cassette.left_out,
                 "redacted": written.cassette.redacted,
             });
@@ -261,6 +292,8 @@ fn as_json(carried: &Carried, led: &BTreeSet<String>, ended: &Ended<'_>) -> Valu
             said["cassette"] = json!({
                 "path": path.display().to_string(),
                 "again": tally.again,
+                "streams": tally.streams,
+                "streams_again": tally.streams_again,
                 "missing": tally.missing,
                 "never_played": tally.refused,
             });
@@ -271,8 +304,6 @@ fn as_json(carried: &Carried, led: &BTreeSet<String>, ended: &Ended<'_>) -> Valu
 
 #[cfg(test)]
 mod tests {
-    use tradewind_market::cassette::Cassette;
-
     use super::*;
     use crate::exec::shadow::OverLimit;
 

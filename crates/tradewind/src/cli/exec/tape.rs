@@ -33,7 +33,7 @@ impl Written {
     pub(super) fn lost(&self) -> u64 {
         let lost = self.cassette.left_out.iter().filter(|out| match out.why {
             Why::HasBody | Why::NotText | Why::Full | Why::TooManyKeys => true,
-            Why::NotData | Why::CarriedUnread => false,
+            Why::NotData | Why::CarriedUnread | Why::NotOpened => false,
         });
         lost.map(|out| out.calls).sum()
     }
@@ -107,7 +107,7 @@ pub(super) fn write(recorder: &Recorder, path: &Path) -> Result<Written, Failure
         .hint("nothing was written; record a part of it at a time")
     })?;
     let is_there = path.exists();
-    if cassette.calls.is_empty() && is_there {
+    if cassette.calls.is_empty() && cassette.streams.is_empty() && is_there {
         return Ok(Written {
             is_written: false,
             cassette,
